@@ -1,0 +1,1 @@
+"""gossipd: a pull-gossip daemon that hearsay cannot poison."""

@@ -1,0 +1,1 @@
+"""The pure core: no socket, clock, global random generator, file, logger or gevent."""

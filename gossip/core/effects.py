@@ -1,0 +1,58 @@
+"""Orders: what the core asks its interpreter (the daemon, the simulator) to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gossip.core.address import Address
+from gossip.core.events import Event
+
+
+class Purpose(StrEnum):
+    """Why a pull is made."""
+
+    ROUND = "round"
+    CHECK = "check"
+    RETRY = "retry"
+    JOIN = "join"
+    USER = "user"
+
+
+class Timer(StrEnum):
+    """The timers of a node; setting one again replaces it."""
+
+    ROUND = "round"
+    CHECKS = "checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Pull the table of `peer`, then call `handle_table` or `handle_failure`, exactly once."""
+
+    peer: Address
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Call `handle_timer(timer)` at `at`, in seconds of the monotonic clock."""
+
+    timer: Timer
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Resolve the names of `node.join` and call `handle_join` with what they stand for now."""
+
+
+Effect = Pull | Schedule | Join
+
+
+@dataclass(slots=True)
+class Output:
+    """What a handler returns: orders to carry out and facts to tell, each in order."""
+
+    effects: list[Effect] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)

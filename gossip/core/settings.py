@@ -1,0 +1,112 @@
+"""Every setting, its bounds and its default.
+
+One dataclass a section of the TOML file. `config.py` builds the validated reader from these
+declarations, so a bound is written once. `config/gossipd.toml` explains each one to its user.
+Durations end in `_s` (seconds) or `_rounds` (multiples of `gossip.interval_s`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The bounds of a setting, both included: a number's value, or a text's or list's length."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    listen: str = "127.0.0.1:5001"
+    advertise: str = ""
+    state: Annotated[int, Range(0, 9)] = 0
+    join: tuple[str, ...] = ()
+    shutdown_s: Annotated[float, Range(0.1, 60)] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class GossipSettings:
+    interval_s: Annotated[float, Range(0.02, 3600)] = 3.0
+    trust: Literal["verify", "hearsay"] = "verify"
+    max_clock_skew_s: Annotated[float, Range(0, 86_400)] = 60.0
+    max_members: Annotated[int, Range(1, 100_000)] = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionSettings:
+    checks_per_round: Annotated[int, Range(1, 1_000)] = 4
+    checks_per_round_joining: Annotated[int, Range(1, 1_000)] = 32
+    joining_rounds: Annotated[int, Range(0, 10_000)] = 40
+    cooldown_rounds: Annotated[float, Range(0, 1_000)] = 1.0
+    jitter_rounds: Annotated[float, Range(0, 10)] = 0.25
+    recheck_rounds: Annotated[float, Range(0, 100)] = 0.5
+    candidate_retry_s: Annotated[float, Range(0, 86_400)] = 3600.0
+    queue_max: Annotated[int, Range(1, 1_000_000)] = 8192
+    queue_max_per_source: Annotated[int, Range(1, 1_000_000)] = 2048
+    max_open_pulls: Annotated[int, Range(1, 10_000)] = 64
+    distrust_s: Annotated[float, Range(0, 86_400)] = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class BlacklistSettings:
+    failures_to_blacklist: Annotated[int, Range(1, 100)] = 4
+    strikes_to_blacklist: Annotated[int, Range(1, 100)] = 3
+    strike_decay_s: Annotated[float, Range(1, 604_800)] = 600.0
+    blacklist_base_s: Annotated[float, Range(0.05, 86_400)] = 10.0
+    blacklist_max_s: Annotated[float, Range(0.05, 604_800)] = 600.0
+    forget_after_s: Annotated[float, Range(1, 31_536_000)] = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class PullSettings:
+    pull_timeout_s: Annotated[float, Range(0.05, 60)] = 5.0
+    quiet_s: Annotated[float, Range(0.01, 60)] = 0.5
+    max_bytes: Annotated[int, Range(1024, 64 * 1024 * 1024)] = 1024 * 1024
+    max_lines: Annotated[int, Range(1, 1_000_000)] = 20_000
+    max_line_bytes: Annotated[int, Range(64, 4096)] = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSettings:
+    backlog: Annotated[int, Range(1, 65_535)] = 1024
+    answer_timeout_s: Annotated[float, Range(0.05, 300)] = 10.0
+    linger_s: Annotated[float, Range(0, 60)] = 2.0
+    linger_max_bytes: Annotated[int, Range(0, 16 * 1024 * 1024)] = 65_536
+    max_callers: Annotated[int, Range(1, 100_000)] = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AdversarySettings:
+    strategy: str = "garbage"
+    on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShellSettings:
+    history: str = "~/.gossipd_history"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    file: str = ""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    buffer_max_events: Annotated[int, Range(16, 1_000_000)] = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All sections; each attribute is a table of the TOML file."""
+
+    node: NodeSettings = field(default_factory=NodeSettings)
+    gossip: GossipSettings = field(default_factory=GossipSettings)
+    attention: AttentionSettings = field(default_factory=AttentionSettings)
+    blacklist: BlacklistSettings = field(default_factory=BlacklistSettings)
+    pull: PullSettings = field(default_factory=PullSettings)
+    listener: ListenerSettings = field(default_factory=ListenerSettings)
+    adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    shell: ShellSettings = field(default_factory=ShellSettings)
+    log: LogSettings = field(default_factory=LogSettings)

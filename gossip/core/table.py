@@ -1,0 +1,127 @@
+"""The members, and the bytes that are served to whoever connects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from gossip.core.address import Address
+from gossip.core.entry import Entry
+
+_PREFIX_LINES = 40  # what a puller of the seed's family sees for certain (PROTOCOL.md, section 1)
+_RECENT = 8
+
+
+@dataclass(slots=True)
+class Member:
+    """A node believed in: its entry and line, where it was learned, and how its pulls went.
+
+    `added` and `contacted` are monotonic seconds; `failures` counts failed pulls in a row.
+    """
+
+    entry: Entry
+    line: bytes
+    source: str
+    added: float
+    contacted: float | None = None
+    failures: int = 0
+
+
+class Table:
+    """Own entry and members; renders the served bytes once per change or rotation."""
+
+    def __init__(self, own: Entry) -> None:
+        self._own = own
+        self._members: dict[Address, Member] = {}
+        self._lines: set[bytes] = {own.line}
+        self._recent: deque[Address] = deque(maxlen=_RECENT)
+        self._offset = 0
+        self._rendered: bytes | None = None
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._members
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self._members)
+
+    @property
+    def own(self) -> Entry:
+        """The node's own entry."""
+        return self._own
+
+    @property
+    def members(self) -> Set[Address]:
+        """The addresses of all members but the node itself, in the order of their admission."""
+        return self._members.keys()
+
+    @property
+    def lines(self) -> Set[bytes]:
+        """The line of every entry held, the own one included."""
+        return self._lines
+
+    def get(self, address: Address) -> Member | None:
+        """Return a member, or None."""
+        return self._members.get(address)
+
+    def set_own(self, entry: Entry) -> None:
+        """Replace the own entry."""
+        self._lines.discard(self._own.line)
+        self._own = entry
+        self._lines.add(entry.line)
+        self._rendered = None
+
+    def put(self, entry: Entry, source: str, mono: float) -> Member:
+        """Add a member, or replace the entry of one."""
+        member = self._members.get(entry.address)
+        if member is None:
+            member = Member(entry, entry.line, source, mono)
+            self._members[entry.address] = member
+        else:
+            self._lines.discard(member.line)
+            member.entry, member.line = entry, entry.line
+        self._lines.add(member.line)
+        self._note_change(entry.address)
+        return member
+
+    def remove(self, address: Address) -> Member | None:
+        """Take a member out and return it."""
+        member = self._members.pop(address, None)
+        if member is not None:
+            self._lines.discard(member.line)
+            if address in self._recent:
+                self._recent.remove(address)
+            self._rendered = None
+        return member
+
+    def rotate(self) -> None:
+        """Let the next rendering begin elsewhere, when the table is too long for a short reader."""
+        if len(self._members) >= _PREFIX_LINES:
+            self._rendered = None
+
+    def render(self) -> bytes:
+        """Return the whole table: own entry, the last changes, then the rest.
+
+        Where there are more members than a short reader sees, the rest goes round from one
+        rendering to the next, so that even such a reader meets every member in time.
+        """
+        if self._rendered is None:
+            recent = dict.fromkeys(self._recent)
+            rest = [member.line for address, member in self._members.items() if address not in recent]
+            if len(self._members) >= _PREFIX_LINES:
+                step = _PREFIX_LINES - 1 - len(recent)
+                start = self._offset % len(rest)
+                rest = rest[start:] + rest[:start]
+                self._offset = start + step
+            lines = [self._own.line, *(self._members[address].line for address in recent), *rest]
+            self._rendered = b"\n".join(lines) + b"\n"
+        return self._rendered
+
+    def _note_change(self, address: Address) -> None:
+        if address in self._recent:
+            self._recent.remove(address)
+        self._recent.appendleft(address)
+        self._rendered = None

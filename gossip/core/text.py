@@ -1,0 +1,10 @@
+"""Text from users and strangers, made fit to show."""
+
+from __future__ import annotations
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Escape whatever could break a line or drive a terminal, and cut to `limit` characters."""
+    head = text if limit is None else text[: limit + 1]
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in head)
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 3] + "..."

@@ -1,0 +1,1 @@
+"""The shell: commands, their rendering, and the terminal."""

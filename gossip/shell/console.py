@@ -1,0 +1,44 @@
+"""What a shell may ask of a node; `daemon.py` is the one that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gossip.core.address import Address
+from gossip.core.entry import Entry
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+
+
+class Console(Protocol):
+    """A running node, as its user's commands see it."""
+
+    def status(self) -> Status:
+        """Return the node in one line, for the toolbar."""
+
+    def members(self) -> Sequence[MemberView]:
+        """Return all members: the node itself first, then by address."""
+
+    def blacklist(self) -> Sequence[BlacklistView]:
+        """Return the blacklisted and the blocked, by address."""
+
+    def join(self, address: Address) -> JoinReport:
+        """Pull from an address now and wait for the result (at most the pull's time-out)."""
+
+    def set_state(self, state: int) -> Entry:
+        """Set the own state, 0 to 9, and return the own entry."""
+
+    def set_adversary(self, strategy: str | None) -> None:
+        """Answer pulls with this strategy, or honestly for None; a strategy is one of `strategies`."""
+
+    def strategies(self) -> Sequence[str]:
+        """Return the names of the adversarial strategies, the configured one first."""
+
+    def block(self, address: Address) -> bool:
+        """Blacklist an address for good; return False when it was blocked already."""
+
+    def unblock(self, address: Address) -> bool:
+        """Take an address off the blacklist; return False when it was not on it."""
+
+    def stop(self) -> None:
+        """Begin the orderly stop and return at once."""
