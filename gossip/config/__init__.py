@@ -1,0 +1,235 @@
+"""Read the settings: the TOML file, then each `--set`, then the options of the command line.
+
+- Types and bounds are declared once, in `gossip/core/settings.py`; the few rules that a type cannot
+  say are in `rules.py`.
+- A value is checked where it was given, even when a later one overrides it, so that the one line
+  of a ConfigError names the right origin. Rules between two settings are checked on the result.
+- What was found is escaped and cut before it is shown: it can never break that line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from gossip.config.rules import AT_MOST, RULES, WILDCARD
+from gossip.config.text import any_of, cut, shown
+from gossip.core.address import Address
+from gossip.core.settings import Range, Settings
+from gossip.core.text import printable
+
+DEFAULT_FILE: Final[Path] = Path(__file__).resolve().parents[2] / "config" / "gossipd.toml"
+
+_NO_OPTIONS: Final[Mapping[str, tuple[str, object]]] = MappingProxyType({})
+_KIND_TEXTS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What `settings.py` declares of one setting."""
+
+    key: str
+    base: Any
+    reader: Any  # the type that msgspec reads, bounds included
+    expected: str
+
+
+class _Found(NamedTuple):
+    """An unchecked value of a known setting, and how a message names it with its origin."""
+
+    setting: _Setting
+    value: object
+    where: str
+
+
+def load_settings(
+    file: str | Path | None = None,
+    sets: Sequence[str] = (),
+    options: Mapping[str, tuple[str, object]] = _NO_OPTIONS,
+) -> Settings:
+    """Read all settings, later sources winning; raise ConfigError at the first wrong one."""
+    values: dict[str, Any] = {}
+    where: dict[str, str] = {}
+    for found in chain(_from_file(file), map(_from_set, sets), _from_options(options)):
+        key = found.setting.key
+        values[key] = _checked(found)
+        where.pop(key, None)  # so that `where` stays in the order in which the settings were last given
+        where[key] = found.where
+    settings = _build(values)
+    _check_relations(settings, where)
+    return settings
+
+
+def advertised(settings: Settings) -> Address:
+    """Return the address by which others know this node: `advertise`, else `listen`."""
+    return Address.parse(settings.node.advertise or settings.node.listen)
+
+
+def _declared() -> dict[str, _Setting]:
+    return {
+        f"{section}.{name}": _setting(f"{section}.{name}", hint)
+        for section, kind in _SECTIONS.items()
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+    }
+
+
+def _setting(key: str, hint: Any) -> _Setting:
+    """Translate a declared type with its Range into what msgspec reads and what a message says."""
+    if get_origin(hint) is not Annotated:
+        return _Setting(key, hint, hint, f"expected {_kind_text(hint)}")
+    base, *extras = get_args(hint)
+    bounds = next(extra for extra in extras if isinstance(extra, Range))
+    if base in (int, float):
+        meta, of = msgspec.Meta(ge=bounds.low, le=bounds.high), "from"
+    else:
+        meta, of = msgspec.Meta(min_length=int(bounds.low), max_length=int(bounds.high)), "of length"
+    expected = f"expected {_kind_text(base)} {of} {bounds.low:.12g} to {bounds.high:.12g}"
+    return _Setting(key, base, Annotated[base, meta], expected)
+
+
+def _kind_text(base: Any) -> str:
+    if get_origin(base) is Literal:
+        return any_of(get_args(base))
+    if get_origin(base) is tuple:
+        return "a list of texts"
+    return _KIND_TEXTS[base]
+
+
+def _from_file(file: str | Path | None) -> Iterator[_Found]:
+    origin = _file_origin(file)
+    for section, table in _read_toml(DEFAULT_FILE if file is None else Path(file), origin).items():
+        if section not in _SECTIONS:
+            meant = _suggestion(section if isinstance(table, dict) else f".{section}")
+            raise ConfigError(f"{origin}: {cut(section)}: unknown section; {meant}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{origin}: {section} = {shown(table)}: expected a section, as [{section}]")
+        for name, value in table.items():
+            setting = _lookup(f"{section}.{name}", f"{origin}: {section}.{cut(name)}")
+            yield _Found(setting, value, f"{origin}: {setting.key} = {shown(value)}")
+
+
+def _from_set(text: str) -> _Found:
+    where = f"--set {cut(text)}"
+    key, equals, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not equals or "." not in key:
+        raise ConfigError(f"{where}: expected section.key=value, such as gossip.interval_s=1.5")
+    setting = _lookup(key, where)
+    return _Found(setting, _set_value(setting, raw), where)
+
+
+def _set_value(setting: _Setting, raw: str) -> object:
+    """Read a `--set` value as TOML or, where that cannot be, as the bare text that it is."""
+    try:
+        parsed = tomllib.loads(f"value = {raw}")
+    except (ValueError, RecursionError):
+        parsed = {}
+    if parsed.keys() == {"value"}:  # a line break in the text could have added keys
+        return parsed["value"]
+    if get_origin(setting.base) is tuple:
+        return [item.strip() for item in raw.split(",") if item.strip()]
+    return raw
+
+
+def _from_options(options: Mapping[str, tuple[str, object]]) -> Iterator[_Found]:
+    for key, (origin, value) in options.items():
+        yield _Found(_lookup(key, f"{origin}: {cut(key)}"), value, f"{origin}: {key} = {shown(value)}")
+
+
+def _file_origin(file: str | Path | None) -> str:
+    if file is not None:
+        return printable(str(file)) or '""'
+    try:
+        return printable(str(DEFAULT_FILE.relative_to(Path.cwd())))
+    except (ValueError, OSError):  # elsewhere, or the working directory is gone
+        return printable(str(DEFAULT_FILE))
+
+
+def _read_toml(path: Path, origin: str) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ConfigError(f"{origin}: cannot be read ({reason}); expected a TOML file") from None
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{origin}: not UTF-8 at line {line}; expected a TOML file in UTF-8") from None
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: too long a number, or too deep
+        raise ConfigError(f"{origin}: not valid TOML: {cut(str(error))}") from None
+
+
+def _lookup(key: str, where: str) -> _Setting:
+    """Find a declared setting, or say which one may have been meant."""
+    if key in _SETTINGS:
+        return _SETTINGS[key]
+    section = key.partition(".")[0]
+    unknown = "unknown setting" if section in _SECTIONS else "unknown section"
+    raise ConfigError(f"{where}: {unknown}; {_suggestion(key)}")
+
+
+def _suggestion(key: str) -> str:
+    """Name the likeliest of what exists, or all that there is to choose from."""
+    section, _, name = key.partition(".")
+    if not name:
+        close = difflib.get_close_matches(section[:100], _SECTIONS, n=1)
+        return f"did you mean [{close[0]}]?" if close else f"expected one of {', '.join(_SECTIONS)}"
+    same_name = [known for known in _SETTINGS if known.partition(".")[2] == name]
+    close = same_name or difflib.get_close_matches(key[:100], _SETTINGS, n=1, cutoff=0.75)
+    if close:
+        return f"did you mean {close[0]}?"
+    names = [known.partition(".")[2] for known in _SETTINGS if known.startswith(f"{section}.")]
+    return f"expected one of {', '.join(names or _SECTIONS)}"
+
+
+def _checked(found: _Found) -> object:
+    setting, value, where = found
+    try:
+        read: object = msgspec.convert(value, setting.reader)
+    except (msgspec.ValidationError, ValueError):  # ValueError: a lone surrogate where a choice is expected
+        raise ConfigError(f"{where}: {setting.expected}") from None
+    finite = not isinstance(read, float) or math.isfinite(read)
+    problem = RULES.get(setting.key, lambda _: None)(read) if finite else setting.expected
+    if problem:
+        raise ConfigError(f"{where}: {problem}")
+    return read
+
+
+def _check_relations(settings: Settings, where: Mapping[str, str]) -> None:
+    """Check the rules between two settings, and blame the one that was given last."""
+    for low, high in AT_MOST:
+        low_value, high_value = attrgetter(low, high)(settings)
+        if low_value > high_value:
+            blamed = [key for key in where if key in (low, high)][-1]
+            bound = f"at most {high} = {high_value}" if blamed == low else f"at least {low} = {low_value}"
+            raise ConfigError(f"{where[blamed]}: expected {bound}")
+    if WILDCARD.match(settings.node.listen) and not settings.node.advertise:
+        expected = "expected node.advertise too, the ip:port at which others reach this node"
+        raise ConfigError(f"{where['node.listen']}: {expected}")
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    given: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        given[section][name] = value
+    return Settings(**{section: kind(**given[section]) for section, kind in _SECTIONS.items()})
+
+
+_SECTIONS: dict[str, Any] = get_type_hints(Settings)
+_SETTINGS = _declared()

@@ -1,0 +1,55 @@
+"""What a setting's type cannot say: rules for one setting, and between two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from gossip.config.text import any_of, shown
+from gossip.core.address import Address, AddressError, split_host_port
+from gossip.core.attacks import STRATEGIES
+
+WILDCARD = re.compile(r"^(?:0\.0\.0\.0|\[::\]):")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
+_HOST_IS_IPV4 = re.compile(r"[0-9.]+", re.ASCII)
+_HOST_EXPECTED = "expected host:port, such as node7.example.org:5001, 10.0.0.7:5001 or [::1]:5001"
+
+
+def _address_problem(text: str) -> str | None:
+    try:
+        Address.parse(text)
+    except AddressError as error:
+        reason = str(error).removeprefix("expected ip:port, ")
+        return f"expected ip:port, {reason}" if reason != str(error) else f"expected ip:port; {reason}"
+    return None
+
+
+def _join_problem(items: Any) -> str | None:
+    for item in items:
+        try:
+            host, _ = split_host_port(item)
+            if host.startswith("[") or _HOST_IS_IPV4.fullmatch(host):
+                Address.parse(item)
+            elif not _HOST.fullmatch(host):
+                raise AddressError("a name has letters, digits, '-', '_' and '.', at most 253 in all")
+        except AddressError as error:
+            reason = "" if str(error).startswith("expected") else f" ({error})"
+            return f"{shown(item)}: {_HOST_EXPECTED}{reason}"
+    return None
+
+
+# For one setting: return what is wrong with a value of the right type, or None.
+RULES: dict[str, Callable[[Any], str | None]] = {
+    "node.listen": lambda text: _address_problem(WILDCARD.sub("127.0.0.1:", text)),
+    "node.advertise": lambda text: _address_problem(text) if text else None,
+    "node.join": _join_problem,
+    "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
+}
+# For two: the first is at most the second.
+AT_MOST = (
+    ("pull.quiet_s", "pull.pull_timeout_s"),
+    ("blacklist.blacklist_base_s", "blacklist.blacklist_max_s"),
+    ("attention.checks_per_round", "attention.checks_per_round_joining"),
+    ("attention.queue_max_per_source", "attention.queue_max"),
+)
