@@ -1,0 +1,8 @@
+"""JSON events: rendering them (`events`) and writing them without blocking the hub (`writer`)."""
+
+from __future__ import annotations
+
+from gossip.log.events import EventLog, NodeLog
+from gossip.log.writer import Writer, open_destination
+
+__all__ = ["EventLog", "NodeLog", "Writer", "open_destination"]
