@@ -1,0 +1,253 @@
+"""The daemon: owns one Node, carries out its orders and tells its facts; starts and stops it in order.
+
+The only place where the core meets clocks, sockets and greenlets.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+
+import gevent
+from gevent import Greenlet, socket
+from gevent.event import Event as Flag
+
+from gossip.config import advertised
+from gossip.core.address import Address, AddressError, parse_cached, split_host_port
+from gossip.core.attacks import STRATEGIES, Step
+from gossip.core.effects import Join, Output, Pull, Schedule, Timer
+from gossip.core.entry import Entry
+from gossip.core.events import Event, PullFailed, PullFinished
+from gossip.core.instant import Instant
+from gossip.core.node import Node
+from gossip.core.settings import Settings
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+from gossip.core.wire import Failure
+from gossip.log.events import NodeLog
+from gossip.net.listener import Listener, listening_socket
+from gossip.net.puller import pull
+
+Watcher = Callable[[Event], None]
+
+
+class Daemon:
+    """One running node. What a shell may ask of it is in `shell/console.py`."""
+
+    def __init__(self, settings: Settings, log: NodeLog, rng: Random | None = None) -> None:
+        self._settings = settings
+        self._log = log
+        host, port = split_host_port(settings.node.listen)
+        self._listen = (host.strip("[]"), port)
+        self._node = Node(settings, advertised(settings), rng or Random(), _now())
+        self._listener: Listener | None = None
+        self._timers: dict[Timer, Greenlet] = {}
+        self._pulls: dict[Address, Greenlet] = {}
+        self._joining: Greenlet | None = None
+        self._watchers: list[Watcher] = []
+        self.stopping = Flag()
+        self.exit_status = 0
+
+    @property
+    def address(self) -> Address:
+        """The address that others know this node by."""
+        return self._node.own.address
+
+    @property
+    def listen(self) -> str:
+        """Where it listens, as the settings say."""
+        return self._settings.node.listen
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call `watcher` with every event from now on; it must not block."""
+        self._watchers.append(watcher)
+
+    # Start and stop.
+
+    def start(self) -> None:
+        """Listen and gossip from now on; raise OSError when the address cannot be listened on."""
+        host, port = self._listen
+        settings = self._settings.listener
+        sock = listening_socket(host, port, settings.backlog)
+        self._listener = Listener(sock, settings, self._answer, self.crashed)
+        self._listener.start()
+        self._log.fact("listener_started", listen=self._settings.node.listen, trust=self.status().trust)
+        self._interpret(self._node.handle_start(_now()))
+
+    def stop(self) -> None:
+        """Begin the orderly stop and return at once."""
+        self.stopping.set()
+
+    def shut_down(self) -> None:
+        """Stop in order, within `shutdown_s`: listener, rounds, open pulls."""
+        self.stopping.set()
+        deadline = time.monotonic() + self._settings.node.shutdown_s
+        if self._listener is not None:
+            self._listener.stop()
+        rounds = [*self._timers.values(), self._joining]
+        gevent.killall([greenlet for greenlet in rounds if greenlet is not None])
+        # An open pull may finish: going away before the table was read stops a seed's server.
+        gevent.joinall(list(self._pulls.values()), timeout=deadline - time.monotonic())
+        gevent.killall(list(self._pulls.values()), timeout=1)
+        if self._listener is not None:
+            self._listener.close_callers()
+        self._log.fact("node_stopped", round=self.status().round, exit_status=self.exit_status)
+
+    # What a shell asks (shell/console.py).
+
+    def status(self) -> Status:
+        """Return the node in one line."""
+        return self._node.status()
+
+    def members(self) -> Sequence[MemberView]:
+        """Return all members: the node itself first, then by address."""
+        return self._node.members(_now())
+
+    def blacklist(self) -> Sequence[BlacklistView]:
+        """Return the blacklisted and the blocked, by address."""
+        return self._node.blacklist(_now())
+
+    def join(self, address: Address) -> JoinReport:
+        """Pull from an address now and wait for the result (at most the pull's time-out)."""
+        if any(row.address == address and row.retry_in_s is None for row in self.blacklist()):
+            return JoinReport(address, "blocked by hand", None, 0, is_member=False, is_blacklisted=True)
+        self._interpret(self._node.connect(address, _now()))
+        greenlet = self._pulls.get(address)
+        finished = greenlet.get() if greenlet is not None else None
+        if not isinstance(finished, PullFinished | PullFailed):  # never begun, or killed
+            return JoinReport(address, "the node is stopping", None, 0, is_member=False)
+        failure = finished.reason if isinstance(finished, PullFailed) else None
+        entries = 0 if isinstance(finished, PullFailed) else finished.lines - sum(finished.rejected.values())
+        entry = self._node.entry_of(address)
+        blacklisted = any(row.address == address for row in self.blacklist())
+        return JoinReport(address, failure, entry, entries, entry is not None, blacklisted)
+
+    def set_state(self, state: int) -> Entry:
+        """Set the own state, 0 to 9, and return the own entry."""
+        self._interpret(self._node.set_state(state, _now()))
+        return self._node.own
+
+    def set_adversary(self, strategy: str | None) -> None:
+        """Answer pulls with this strategy, or honestly for None; a strategy is one of `strategies`."""
+        self._interpret(self._node.set_adversary(strategy))
+
+    def strategies(self) -> Sequence[str]:
+        """Return the names of the adversarial strategies, the configured one first."""
+        configured = self._settings.adversary.strategy
+        return [configured, *(name for name in STRATEGIES if name != configured)]
+
+    def block(self, address: Address) -> bool:
+        """Blacklist an address for good; return False when it was blocked already."""
+        return bool(self._interpret(self._node.block(address, _now())).events)
+
+    def unblock(self, address: Address) -> bool:
+        """Take an address off the blacklist; return False when it was not on it."""
+        return bool(self._interpret(self._node.unblock(address, _now())).events)
+
+    # The interpreter of effects.
+
+    def _interpret(self, out: Output) -> Output:
+        for event in out.events:
+            self._log.emit(event)
+            for watcher in self._watchers:
+                watcher(event)
+        for effect in out.effects:
+            match effect:
+                case Pull(peer) if self.stopping.is_set():
+                    self._node.abandon_pull(peer)
+                case Pull(peer):
+                    self._pulls[peer] = self._spawn(self._pull, peer)
+                case Schedule(timer, at):
+                    self._schedule(timer, at)
+                case Join():
+                    # A name may take longer to look up than a round: one look-up at a time.
+                    if self._joining is None or self._joining.ready():
+                        self._joining = self._spawn(self._join)
+        return out
+
+    def _schedule(self, timer: Timer, at: float) -> None:
+        earlier = self._timers.pop(timer, None)
+        if earlier is not None and earlier is not gevent.getcurrent():
+            earlier.kill(block=False)
+        if not self.stopping.is_set():
+            greenlet = gevent.spawn_later(max(0.0, at - time.monotonic()), self._on_timer, timer)
+            greenlet.link_exception(self._died)
+            self._timers[timer] = greenlet
+
+    def _on_timer(self, timer: Timer) -> None:
+        self._interpret(self._node.handle_timer(timer, _now()))
+
+    def _pull(self, peer: Address) -> PullFinished | PullFailed:
+        try:
+            result = pull(peer, self._settings.pull, self._source_for(peer))
+        except BaseException:
+            self._node.abandon_pull(peer)
+            raise
+        finally:
+            self._pulls.pop(peer, None)
+        if isinstance(result, Failure):
+            out = self._node.handle_failure(peer, result, _now())
+        else:
+            out = self._node.handle_table(peer, result, _now())
+        self._interpret(out)
+        finished = out.events[0]
+        assert isinstance(finished, PullFinished | PullFailed)
+        return finished
+
+    def _source_for(self, peer: Address) -> str | None:
+        """Call from the address that is listened on, where the peer can be reached from it."""
+        host = self._listen[0]
+        if host in ("0.0.0.0", "::") or (":" in host) != peer.is_ipv6:
+            return None
+        return host if Address(host, 1).is_loopback == peer.is_loopback else None
+
+    def _join(self) -> None:
+        addresses: list[Address] = []
+        for name in self._settings.node.join:
+            try:
+                addresses += _resolve(name)
+            except (OSError, AddressError, UnicodeError) as error:
+                self._log.fact("join_unresolved", "warning", name=name, reason=str(error))
+        self._interpret(self._node.handle_join(addresses, _now()))
+
+    def _answer(self, caller: str) -> bytes | Iterator[Step]:
+        return self._node.answer(caller, _now())
+
+    # No silent death.
+
+    def _spawn(self, function: Callable[..., object], *args: object) -> Greenlet:
+        greenlet = gevent.spawn(function, *args)
+        greenlet.link_exception(self.crashed)
+        return greenlet
+
+    def crashed(self, greenlet: Greenlet) -> None:
+        """Tell of a greenlet that died of a bug; the exit status will, too."""
+        self.exit_status = 1
+        trace = "".join(traceback.format_exception(greenlet.exception))
+        self._log.fact("greenlet_crashed", "error", greenlet=str(greenlet), traceback=trace)
+
+    def _died(self, greenlet: Greenlet) -> None:
+        """Stop when a greenlet died that the node cannot go on without."""
+        self.crashed(greenlet)
+        self.stop()
+
+
+def _now() -> Instant:
+    return Instant(time.time(), time.monotonic())
+
+
+def _resolve(name: str) -> list[Address]:
+    """Return the addresses that a `host:port` stands for now.
+
+    Raise OSError, AddressError, or UnicodeError for what no name server can be asked.
+    """
+    host, port = split_host_port(name)
+    host.encode("idna")  # Raised in the resolver's thread, it would be printed as a crash there.
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    hosts = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)
+    addresses = [parse_cached(str(Address(host, port))) for host in hosts]
+    usable = [address for address in addresses if address is not None]  # not link-local, say
+    if not usable:
+        raise AddressError(f"nobody can gossip with {', '.join(hosts)}")
+    return usable

@@ -1,0 +1,1 @@
+"""The gevent edge: bytes in, bytes out, deadlines."""
