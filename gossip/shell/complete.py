@@ -1,0 +1,58 @@
+"""The candidates for a command's argument: what could be typed there, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from gossip.shell import render
+from gossip.shell.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text to put in place of the last `replaces` characters before the cursor."""
+
+    text: str
+    meaning: str
+    replaces: int = 0
+
+
+# A command's completer sees the words typed before the one being completed.
+Completer = Callable[[Console, Sequence[str]], Iterable[Candidate]]
+
+
+def addresses(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer all other nodes known: members and blacklisted."""
+    if before:
+        return []
+    members = [
+        Candidate(str(member.entry.address), f"member, state {member.entry.state}")
+        for member in console.members()
+        if not member.is_own
+    ]
+    return members + blacklisted(console, before)
+
+
+def blacklisted(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer the addresses on the blacklist."""
+    if before:
+        return []
+    return [Candidate(str(row.address), render.shown(row.reason)) for row in console.blacklist()]
+
+
+def digits(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer the ten states."""
+    own = console.status().own.state
+    meanings = {own: "the own state now"}
+    return [] if before else [Candidate(str(digit), meanings.get(digit, "")) for digit in range(10)]
+
+
+def adversaries(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer `on`, `off` and the strategies by name."""
+    if before:
+        return []
+    names = console.strategies()
+    first = f"answer with {names[0]}" if names else "answer adversarially"
+    switches = [Candidate("on", first), Candidate("off", "answer honestly")]
+    return switches + [Candidate(name, "strategy") for name in names]

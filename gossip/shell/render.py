@@ -1,0 +1,157 @@
+"""What the shell shows, as text: listings, the toolbar, the news; no line holds a control character."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from gossip.core import events
+from gossip.core.address import Address
+from gossip.core.entry import Entry
+from gossip.core.text import printable
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+
+_TEXT_MAX = 200  # a reason or a source: more than this is nothing a user reads
+_TYPED_MAX = 40  # what was typed, shown back in an error
+_MEMBER_HEADER = ("address", "state", "age", "last contact", "learned from", "health")
+_BLACKLIST_HEADER = ("address", "reason", "since", "next retry", "retries")
+
+
+def shown(text: str) -> str:
+    """Escape a reason or a source, and cut it where nobody would read on."""
+    return printable(text, _TEXT_MAX)
+
+
+def typed(text: str) -> str:
+    """Show back what a user typed, in an error line."""
+    return printable(text, _TYPED_MAX)
+
+
+def duration(seconds: float | None) -> str:
+    """Render seconds in two units at most: `3s`, `2m05s`, `1h02m`, `4d03h`; `never` for None."""
+    if seconds is None or not math.isfinite(seconds):
+        return "never"
+    sign = "-" if seconds <= -1 else ""  # a member's clock may be ahead of ours
+    whole = int(abs(seconds))
+    if whole < 60:
+        return f"{sign}{whole}s"
+    minutes, rest_s = divmod(whole, 60)
+    if minutes < 60:
+        return f"{sign}{minutes}m{rest_s:02}s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{sign}{hours}h{minutes:02}m"
+    return f"{sign}{hours // 24}d{hours % 24:02}h"
+
+
+def count(number: int, singular: str, plural: str) -> str:
+    """Render a number with its noun."""
+    return f"{number} {singular if number == 1 else plural}"
+
+
+def state_line(address: Address, state: int) -> str:
+    """Render `ip:port --> digit`, the seed's line of a state."""
+    return f"{address} --> {state}"
+
+
+def csv(members: Iterable[MemberView]) -> list[str]:
+    """Render the seed's `!`: `ip:port,timestamp,state`, one line a member."""
+    return [member.entry.line.decode("ascii") for member in members]
+
+
+def states(members: Iterable[MemberView]) -> list[str]:
+    """Render the seed's `?`: `ip:port --> digit`, one line a member."""
+    return [state_line(member.entry.address, member.entry.state) for member in members]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Render rows of the same length as columns two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def member_table(members: Iterable[MemberView]) -> list[str]:
+    """Render `members`: a header and one aligned line a member."""
+    return aligned([_MEMBER_HEADER, *map(_member_row, members)])
+
+
+def _member_row(member: MemberView) -> tuple[str, ...]:
+    return (
+        str(member.entry.address),
+        str(member.entry.state),
+        duration(member.age_s),
+        "-" if member.is_own else duration(member.contact_s),
+        "self" if member.is_own else shown(member.learned_from),
+        f"suspect ({member.failures})" if member.failures else "ok",
+    )
+
+
+def blacklist_table(rows: Sequence[BlacklistView]) -> list[str]:
+    """Render `blacklist`: a header and one aligned line an address, or one line when it is empty."""
+    if not rows:
+        return ["the blacklist is empty"]
+    return aligned([_BLACKLIST_HEADER, *map(_blacklist_row, rows)])
+
+
+def _blacklist_row(row: BlacklistView) -> tuple[str, ...]:
+    retry = "never (blocked)" if row.retry_in_s is None else duration(max(0.0, row.retry_in_s))
+    return (str(row.address), shown(row.reason), duration(row.since_s), retry, str(row.retries))
+
+
+def join_report(report: JoinReport) -> str:
+    """Render in one line what a join found."""
+    if report.failure is not None:
+        blacklisted = "; it is blacklisted" if report.is_blacklisted else ""
+        return f"{report.address} failed: {shown(report.failure)}{blacklisted}"
+    entries = count(report.entries, "entry", "entries")
+    if report.entry is None:
+        return f"{report.address} answered with {entries} but did not list itself, so it is no member"
+    line = state_line(report.address, report.entry.state)
+    if not report.is_member:
+        return f"{line}: answered with {entries} but was not admitted"
+    return f"{line}: a member; its table has {entries}"
+
+
+def own_line(own: Entry) -> str:
+    """Render the own address and state."""
+    return state_line(own.address, own.state)
+
+
+def adversary_line(strategy: str | None) -> str:
+    """Render whether the node answers adversarially, and how."""
+    return "adversarial gossip off" if strategy is None else f"adversarial gossip on: {shown(strategy)}"
+
+
+def toolbar(status: Status) -> str:
+    """Render the node in one line; what matters least comes last, for narrow terminals cut it."""
+    parts = (
+        own_line(status.own),
+        count(status.members, "member", "members"),
+        f"{status.blacklisted} blacklisted",
+        "honest" if status.strategy is None else f"ADVERSARIAL: {shown(status.strategy)}",
+        f"round {status.round}",
+        f"trust {shown(status.trust)}",
+    )
+    return " | ".join(parts)
+
+
+def news(event: events.Event) -> str | None:
+    """Render an event as the line shown above the prompt; None for what is not news to a user."""
+    match event:
+        case events.StateChanged() | events.MemberAdded():
+            return state_line(event.member, event.state)
+        case events.MemberBlacklisted():
+            retry = duration(event.retry_in_s)
+            return f"{event.member} blacklisted: {shown(event.reason)}; next retry in {retry}"
+        case events.MemberForgiven():
+            return f"{event.member} forgiven after {duration(event.after_s)}, its state is {event.state}"
+        case events.MemberForgotten():
+            return f"{event.member} forgotten"
+        case events.OwnEntryRefuted():
+            return f"{event.peer} holds a false entry of this node, state {event.seen_state}; refuted"
+        case events.StrikeGiven():
+            return f"{event.peer} misbehaved: {shown(event.reason)} (strike {event.strikes})"
+        case events.PeerDistrusted():
+            return f"{event.peer} is distrusted for {duration(event.for_s)}"
+        case _:
+            return None

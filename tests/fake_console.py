@@ -1,0 +1,65 @@
+"""An in-memory node for the tests of the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gossip.core.address import Address
+from gossip.core.entry import Entry
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+
+OWN = Address("127.0.0.1", 5001)
+PEER = Address("128.84.213.13", 5678)
+BAD = Address("127.0.0.1", 5009)
+
+
+class FakeConsole:
+    """A console with one peer and one blacklisted address; a join finds what `reports` says."""
+
+    def __init__(self) -> None:
+        self.own = Entry(OWN, 1_630_281_124, 3)
+        self.others = [MemberView(Entry(PEER, 1_630_281_124, 1), False, 125.0, 3.2, "10.0.0.2:7000", 0)]
+        self.blocked = [BlacklistView(BAD, "refused", 65.0, 7.5, 2)]
+        self.reports: dict[Address, JoinReport] = {}
+        self.strategy: str | None = None
+        self.names: list[str] = ["rubbish", "replay"]
+        self.is_stopped = False
+
+    def status(self) -> Status:
+        count = 1 + len(self.others)
+        return Status(self.own, 12, count, len(self.blocked), self.strategy, "verify")
+
+    def members(self) -> Sequence[MemberView]:
+        return [MemberView(self.own, True, 3723.0, None, "", 0), *self.others]
+
+    def blacklist(self) -> Sequence[BlacklistView]:
+        return self.blocked
+
+    def join(self, address: Address) -> JoinReport:
+        refused = JoinReport(address, "refused", None, 0, False, is_blacklisted=True)
+        return self.reports.get(address, refused)
+
+    def set_state(self, state: int) -> Entry:
+        self.own = self.own._replace(state=state)
+        return self.own
+
+    def set_adversary(self, strategy: str | None) -> None:
+        self.strategy = strategy
+
+    def strategies(self) -> Sequence[str]:
+        return self.names
+
+    def block(self, address: Address) -> bool:
+        if any(row.address == address for row in self.blocked):
+            return False
+        self.blocked = [*self.blocked, BlacklistView(address, "blocked", 0.0, None, 0)]
+        return True
+
+    def unblock(self, address: Address) -> bool:
+        kept = [row for row in self.blocked if row.address != address]
+        was_blocked = len(kept) < len(self.blocked)
+        self.blocked = kept
+        return was_blocked
+
+    def stop(self) -> None:
+        self.is_stopped = True

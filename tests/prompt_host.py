@@ -1,0 +1,66 @@
+"""A process with the prompt on a fake node, for `test_prompt.py`: `prompt_host.py HISTORY_FILE`.
+
+SIGUSR1 emits a line of news, SIGUSR2 a burst of it, SIGTERM closes the prompt.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import signal
+import sys
+from pathlib import Path
+
+import gevent
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from gossip.shell import commands
+from gossip.shell.commands import Result, command
+from gossip.shell.console import Console
+from gossip.shell.prompt import Prompt
+from tests.fake_console import FakeConsole
+
+BURST = 40
+ticks = 0
+
+
+def _tick() -> None:
+    global ticks
+    while True:
+        gevent.sleep(0.01)
+        ticks += 1
+
+
+@command("ticks", "ticks", "show how often another greenlet ran")
+def _ticks(console: Console, args: list[str]) -> Result:
+    return Result((f"ticks {ticks}",))
+
+
+@command("block-me", "block-me", "wait for long, as a join of a silent node does")
+def _wait(console: Console, args: list[str]) -> Result:
+    print("waiting", flush=True)
+    gevent.sleep(600)
+    return Result(("waited",))
+
+
+def _main() -> int:
+    console = FakeConsole()
+    prompt = Prompt(console, history_file=sys.argv[1])
+    gevent.spawn(_tick)
+    gevent.signal_handler(signal.SIGUSR1, prompt.tell, "128.84.213.43:9876 --> 7")
+    gevent.signal_handler(signal.SIGUSR2, _burst, prompt)
+    gevent.signal_handler(signal.SIGTERM, prompt.close)
+    prompt.run([f"the fake node; {len(commands.REGISTRY)} commands"])
+    print(f"ended, stopped: {console.is_stopped}")
+    return 0
+
+
+def _burst(prompt: Prompt) -> None:
+    for number in range(BURST):
+        prompt.tell(f"news {number}")
+        gevent.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,300 @@
+"""The shell in a real terminal (a pty with a terminal emulator), and from a pipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import gevent
+import pexpect
+import pyte
+import pytest
+
+from gossip.shell.commands import LINE_MAX
+from gossip.shell.lines import run_lines
+from tests.fake_console import FakeConsole
+
+HOST = Path(__file__).with_name("prompt_host.py")
+DEADLINE_S = 20.0
+CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
+
+
+class _Screen(pyte.Screen):
+    """A screen that answers where its cursor is, as terminals do."""
+
+    def __init__(self, child: pexpect.spawn) -> None:
+        super().__init__(90, 60)
+        self._child = child
+
+    def write_process_input(self, data: str) -> None:
+        self._child.send(data)
+
+
+class Terminal:
+    def __init__(self, history: Path) -> None:
+        env = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(HOST.parents[1])}
+        self.child = pexpect.spawn(
+            sys.executable, [str(HOST), str(history)], dimensions=(60, 90), env=env, timeout=DEADLINE_S
+        )
+        self.child.delaybeforesend = None
+        self._screen = _Screen(self.child)
+        self._stream = pyte.ByteStream(self._screen)
+        self.wait_prompt("")
+
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self._screen.display if line.strip()]
+
+    def input_line(self) -> str | None:
+        """Return what is typed at the open prompt."""
+        line = self._screen.display[self._screen.cursor.y]
+        return line[len("gossip> ") :].rstrip() if line.startswith("gossip> ") else None
+
+    def wait(self, is_there: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not is_there():
+            assert time.monotonic() < deadline, "\n".join(self.lines())
+            try:
+                self._stream.feed(self.child.read_nonblocking(65_536, timeout=0.1))
+            except pexpect.TIMEOUT:
+                continue
+
+    def wait_line(self, pattern: str) -> re.Match[str]:
+        self.wait(lambda: any(re.fullmatch(pattern, line) for line in self.lines()))
+        return [m for line in self.lines() if (m := re.fullmatch(pattern, line))][-1]
+
+    def wait_prompt(self, text: str) -> None:
+        self.wait(lambda: self.input_line() == text)
+
+    def type(self, text: str) -> None:
+        self.child.send(text)
+
+    def emit(self, number: signal.Signals) -> None:
+        os.kill(self.child.pid, number)
+
+    def wait_exit(self) -> str:
+        """Return the last line once the process has ended with status 0."""
+        self._stream.feed(self.child.read())
+        self.child.wait()
+        assert (self.child.exitstatus, self.child.signalstatus) == (0, None)
+        return self.lines()[-1]
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "history"
+
+
+@pytest.fixture
+def terminal(history: Path) -> Iterator[Terminal]:
+    opened = Terminal(history)
+    yield opened
+    opened.child.close(force=True)
+
+
+def test_tab_completes_a_command_and_an_address(terminal: Terminal) -> None:
+    terminal.type("jo\t")
+    terminal.wait_prompt("join")
+    terminal.type("128\t")
+    terminal.wait_prompt("join 128.84.213.13:5678")
+    terminal.type(CTRL_C)
+    terminal.wait_prompt("")
+    terminal.type("adversary re\t\r")
+    terminal.wait_line("adversarial gossip on: replay")
+    terminal.wait_line(r" 127.0.0.1:5001 --> 3 \| 2 members \| .* \| ADVERSARIAL: replay \| round 12 .*")
+
+
+def test_history_is_kept_over_a_restart(terminal: Terminal, history: Path) -> None:
+    terminal.type("state 5\r")
+    terminal.wait_line("127.0.0.1:5001 --> 5")
+    terminal.wait_prompt("")
+    terminal.type(UP)
+    terminal.wait_prompt("state 5")
+    terminal.type(CTRL_C + CTRL_D)
+    assert terminal.wait_exit() == "ended, stopped: True"
+    assert history.stat().st_mode & 0o777 == 0o600
+    again = Terminal(history)
+    try:
+        again.type(UP)
+        again.wait_prompt("state 5")
+        again.type("\r")
+        again.wait_line("127.0.0.1:5001 --> 5")
+    finally:
+        again.child.close(force=True)
+
+
+def test_news_never_tears_what_is_being_typed(terminal: Terminal) -> None:
+    terminal.emit(signal.SIGUSR2)
+    typed = "the quick brown fox jumps over the lazy dog 0123456789"
+    for end in range(1, len(typed) + 1):
+        terminal.type(typed[end - 1])
+        terminal.wait_prompt(typed[:end].rstrip())
+    terminal.wait_line("news 39")
+    terminal.wait_prompt(typed)
+    shown = [line for line in terminal.lines() if "127.0.0.1:5001" not in line]
+    assert shown[1:] == [f"news {number}" for number in range(40)] + [f"gossip> {typed}"]
+
+
+@pytest.mark.parametrize("end", [CTRL_D, "quit\r"])
+def test_ctrl_c_clears_the_line_and_ctrl_d_or_quit_ends(terminal: Terminal, end: str) -> None:
+    terminal.type("rubbish")
+    terminal.wait_prompt("rubbish")
+    terminal.type(CTRL_C)
+    terminal.wait_prompt("")
+    terminal.type("half")
+    terminal.wait_prompt("half")
+    terminal.emit(signal.SIGINT)
+    terminal.wait_prompt("")
+    terminal.type(end)
+    assert terminal.wait_exit() == "ended, stopped: True"
+
+
+def test_other_greenlets_go_on_beside_the_prompt(terminal: Terminal) -> None:
+    terminal.type("ticks\r")
+    before = int(terminal.wait_line(r"ticks (\d+)")[1])
+    terminal.wait_prompt("")
+    start = time.monotonic()
+    terminal.wait(lambda: time.monotonic() > start + 1)  # keeps the pty read; one second is what is measured
+    terminal.type("ticks\r")
+    terminal.wait(lambda: sum(line.startswith("ticks ") for line in terminal.lines()) == 2)
+    assert int(terminal.wait_line(r"ticks (\d+)")[1]) >= before + 30  # of 100, on a busy machine
+
+
+def test_a_waiting_command_shows_news_and_ends_by_ctrl_c(terminal: Terminal) -> None:
+    terminal.type("block-me\r")
+    terminal.wait_line("waiting")
+    terminal.emit(signal.SIGUSR1)
+    terminal.wait_line(re.escape("128.84.213.43:9876 --> 7"))
+    terminal.type(CTRL_C)
+    terminal.wait_line(r"(\^C)?interrupted")
+    terminal.wait_prompt("")
+    terminal.type("7\r")
+    terminal.wait_line("127.0.0.1:5001 --> 7")
+
+
+@pytest.mark.parametrize("command", ["", "block-me\r"])
+def test_another_greenlet_closes_the_prompt(terminal: Terminal, command: str) -> None:
+    terminal.type(command)
+    if command:
+        terminal.wait_line("waiting")
+    terminal.emit(signal.SIGTERM)
+    assert terminal.wait_exit() == "ended, stopped: False"
+
+
+@pytest.mark.parametrize("around", [("", "", "\r"), ("\x1b[200~", "\x1b[201~", "\n")])
+def test_a_paste_runs_its_lines_in_order(terminal: Terminal, around: tuple[str, str, str]) -> None:
+    begin, end, newline = around
+    terminal.type(begin + newline.join(["state 4", "!", "state 5", "half"]) + end)
+    terminal.wait_prompt("half")
+    shown = [line for line in terminal.lines() if not line.startswith(" ")]
+    assert shown[1:] == [
+        "gossip> state 4",
+        "127.0.0.1:5001 --> 4",
+        "gossip> !",
+        "127.0.0.1:5001,1630281124,4",
+        "128.84.213.13:5678,1630281124,1",
+        "gossip> state 5",
+        "127.0.0.1:5001 --> 5",
+        "gossip> half",
+    ]
+
+
+def test_a_history_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    opened = Terminal(tmp_path)  # a directory
+    try:
+        assert opened.lines()[1].startswith("the history is not kept: [Errno 21] Is a directory")
+        opened.type("6\r")
+        opened.wait_line("127.0.0.1:5001 --> 6")
+    finally:
+        opened.child.close(force=True)
+
+
+def _feed(tmp_path: Path, data: bytes) -> tuple[list[str], FakeConsole]:
+    """Run the commands in `data`, from a file to a file."""
+    source, sink, console = tmp_path / "in", tmp_path / "out", FakeConsole()
+    source.write_bytes(data)
+    with source.open("rb") as input, sink.open("wb") as output:
+        run_lines(console, input, output)
+    return sink.read_text(encoding="utf-8").splitlines(), console
+
+
+def test_lines_are_run_in_order(tmp_path: Path) -> None:
+    lines, console = _feed(tmp_path, b"4\r\n\n ? \nxyzzy\n5")
+    assert lines == [
+        "127.0.0.1:5001 --> 4",
+        "127.0.0.1:5001 --> 4",
+        "128.84.213.13:5678 --> 1",
+        "no such command: xyzzy; help lists all",
+        "127.0.0.1:5001 --> 5",
+    ]
+    assert not console.is_stopped
+
+
+def test_lines_that_are_no_text_or_too_long(tmp_path: Path) -> None:
+    too_long = f"the line is too long: at most {LINE_MAX} bytes"
+    data = b"\xff\x00\n" + b"x" * LINE_MAX * 40 + b"\n1\n" + b"y" * (LINE_MAX + 1) + b"\n2\n" + b"z" * 70_000
+    lines, _ = _feed(tmp_path, data)
+    assert lines == [
+        r"no such command: \xff\x00; help lists all",
+        too_long,
+        "127.0.0.1:5001 --> 1",
+        too_long,
+        "127.0.0.1:5001 --> 2",
+        too_long,
+    ]
+
+
+def test_quit_ends_the_lines(tmp_path: Path) -> None:
+    lines, console = _feed(tmp_path, b"quit\n1\n")
+    assert lines == []
+    assert console.is_stopped
+
+
+def test_closed_streams_end_the_lines_quietly(tmp_path: Path) -> None:
+    with open(os.devnull, "rb") as input, (tmp_path / "out").open("wb") as output:
+        run_lines(FakeConsole(), input, output)
+        run_lines(FakeConsole(), None, output)
+        run_lines(FakeConsole(), input, None)
+    run_lines(FakeConsole(), input, output)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as read_end, open(writing, "wb", buffering=0) as write_end:
+        yield read_end, write_end
+
+
+def test_waiting_for_a_line_does_not_stop_other_greenlets(
+    pipe: tuple[IO[bytes], IO[bytes]], tmp_path: Path
+) -> None:
+    read_end, write_end = pipe
+    sink = tmp_path / "out"
+    with sink.open("wb") as output:
+        shell = gevent.spawn(run_lines, FakeConsole(), read_end, output)
+        for number in range(5):
+            write_end.write(b"%d\n" % number)
+            with gevent.Timeout(DEADLINE_S):
+                while len(sink.read_bytes().splitlines()) <= number:
+                    gevent.sleep(0.001)
+        assert not shell.ready()
+        write_end.close()
+        shell.get(timeout=DEADLINE_S)
+
+
+def test_a_broken_output_ends_the_lines_quietly(
+    pipe: tuple[IO[bytes], IO[bytes]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    read_end, write_end = pipe
+    read_end.close()
+    (tmp_path / "in").write_bytes(b"1\n2\n")
+    console = FakeConsole()
+    with (tmp_path / "in").open("rb") as input:
+        run_lines(console, input, write_end)
+    assert console.own.state == 1
+    assert capfd.readouterr() == ("", "")
