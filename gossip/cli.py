@@ -1,0 +1,125 @@
+"""The command line: arguments to settings, then a node or a demo cluster. Returns exit statuses.
+
+0: stopped in order. 1: could not start (a port in use, a log that cannot be opened), or a greenlet
+crashed. 2: arguments or configuration are wrong. 130: interrupted before it had stopped in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from gossip import demo, process
+from gossip.config import ConfigError, load_settings
+from gossip.core.settings import Settings
+from gossip.core.text import printable
+
+_USAGE = """\
+python gossipd.py [options]                run a node, by default as config/gossipd.toml says
+       python gossipd.py IP PORT STATE [options]  run a node at this address, in this state
+       python gossipd.py demo [options]           run a whole cluster in one process"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what the arguments ask for, and return the exit status."""
+    try:
+        if argv[:1] == ["demo"]:
+            return _demo(argv[1:])
+        return _node(argv)
+    except ConfigError as error:
+        print(f"gossipd: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # at the start, or by a user who would not wait for the stop
+        print("gossipd: interrupted", file=sys.stderr)
+        return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong."""
+        self.exit(2, f"gossipd: {printable(message)}; --help lists what there is\n")
+
+
+def _node(argv: Sequence[str]) -> int:
+    parser = _Parser(prog="gossipd.py", usage=_USAGE, description="A pull-gossip node with a shell.")
+    parser.add_argument("seed", nargs="*", metavar="IP PORT STATE", help="as the original was called")
+    parser.add_argument("--listen", metavar="ADDR", help="where to listen, such as 127.0.0.1:5001")
+    parser.add_argument("--advertise", metavar="ADDR", help="the address that others reach this node at")
+    parser.add_argument("--state", metavar="D", help="the first state, one digit")
+    parser.add_argument("--join", metavar="ADDR", action="append", help="a node to learn from; repeatable")
+    parser.add_argument("--no-shell", action="store_true", help="read no commands; events go to stdout")
+    parser.add_argument("--log-file", metavar="PATH", help="where JSON events go; - is standard output")
+    _add_common(parser)
+    args = parser.parse_args(argv)
+    if len(args.seed) not in (0, 3):
+        parser.error(f"expected IP PORT STATE or none of them, found {' '.join(args.seed)!a}")
+    if args.seed and (args.listen or args.state):
+        parser.error("give either IP PORT STATE or --listen and --state")
+    return process.run_node(_settings(args, _options(args)), shell=not args.no_shell)
+
+
+def _demo(argv: Sequence[str]) -> int:
+    parser = _Parser(prog="gossipd.py demo", description="Run a whole cluster; the shell is node 1's.")
+    parser.add_argument("--nodes", type=int, default=5, metavar="N", help="how many nodes (default 5)")
+    parser.add_argument("--liars", type=int, default=0, metavar="N", help="how many of them are adversarial")
+    parser.add_argument("--listen", metavar="ADDR", help="node 1's address; the others take the next ports")
+    parser.add_argument(
+        "--change-every-s",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="let a random node change its state this often; 0 is never (default 10)",
+    )
+    parser.add_argument("--log-file", metavar="PATH", help="where JSON events go; - is standard output")
+    _add_common(parser)
+    args = parser.parse_args(argv)
+    if not 1 <= args.nodes <= demo.NODES_MAX:
+        parser.error(f"--nodes is from 1 to {demo.NODES_MAX}, found {args.nodes}")
+    if not 0 <= args.liars < args.nodes:
+        parser.error(f"--liars is from 0 to {args.nodes - 1}, for node 1 is honest; found {args.liars}")
+    if not 0 <= args.change_every_s < float("inf"):
+        parser.error(f"--change-every-s is a number of seconds from 0, found {args.change_every_s}")
+    options: dict[str, tuple[str, object]] = {}
+    if args.listen is not None:
+        options["node.listen"] = ("--listen", args.listen)
+    if args.log_file is not None:
+        options["log.file"] = ("--log-file", args.log_file)
+    settings = _settings(args, options)
+    return demo.run(settings, args.nodes, args.liars, args.change_every_s)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="settings, instead of config/gossipd.toml")
+    parser.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="one setting; repeatable"
+    )
+
+
+def _settings(args: argparse.Namespace, options: dict[str, tuple[str, object]]) -> Settings:
+    return load_settings(args.config, args.set, options)
+
+
+def _options(args: argparse.Namespace) -> dict[str, tuple[str, object]]:
+    """Map the named options, and the seed's three arguments, to settings with their origins."""
+    options: dict[str, tuple[str, object]] = {}
+    if args.seed:
+        host, port, state = args.seed
+        options["node.listen"] = ("IP PORT", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        options["node.state"] = ("STATE", _digit(state))
+    given = {
+        "node.listen": ("--listen", args.listen),
+        "node.advertise": ("--advertise", args.advertise),
+        "node.join": ("--join", args.join),
+        "log.file": ("--log-file", args.log_file),
+    }
+    options |= {key: option for key, option in given.items() if option[1] is not None}
+    if args.state is not None:
+        options["node.state"] = ("--state", _digit(args.state))
+    return options
+
+
+def _digit(text: str) -> object:
+    """Read a state; what is none stays text, so that its error is told like any other setting's."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
