@@ -1,0 +1,158 @@
+"""The rules that matter: who imports whom, what the core may use, how long things get."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted([*(ROOT / "gossip").rglob("*.py"), ROOT / "gossipd.py"])
+TESTS = sorted((ROOT / "tests").glob("*.py"))
+MODULE_LINES_MAX, FUNCTION_LINES_MAX = 300, 70
+
+# What each part may import of gossip: itself, and those below it. Longest name wins.
+MAY_IMPORT = {
+    "gossip.core": {"gossip.core"},
+    "gossip.config": {"gossip.config", "gossip.core"},
+    "gossip.net": {"gossip.core", "gossip.net"},
+    "gossip.log": {"gossip.core", "gossip.log"},
+    "gossip.shell": {"gossip.core", "gossip.shell"},
+    "gossip.daemon": {"gossip.core", "gossip.config", "gossip.net", "gossip.log", "gossip.shell"},
+    "gossip.process": {"gossip.core", "gossip.daemon", "gossip.log", "gossip.shell"},
+    "gossip.demo": {"gossip.core", "gossip.config", "gossip.daemon", "gossip.log", "gossip.process"},
+    "gossip.cli": {"gossip.core", "gossip.config", "gossip.demo", "gossip.process"},
+    "gossipd": {"gossip.cli"},
+}
+MAY_IMPORT_NODE = {"gossip.daemon", "gossip.sim"}
+CORE_STDLIB = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "ipaddress",
+    "math",
+    "random",
+    "re",
+    "typing",
+}
+CORE_BANNED = {
+    "open": "return an effect; the daemon does the input and output",
+    "print": "return an event or a value; the shell prints",
+    "input": "take an argument",
+    "exec": "nothing: the core runs no code from outside",
+    "eval": "nothing: the core runs no code from outside",
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield every imported module or name in full, wherever in the file it is imported."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: import by the full name, not a relative one"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def part_of(module: str) -> str:
+    parts = [part for part in MAY_IMPORT if is_within(module, part)]
+    assert parts, f"{module} is in no part: name it in MAY_IMPORT with what it may import"
+    return max(parts, key=len)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_point_one_way(path: Path) -> None:
+    if path == ROOT / "gossip" / "__init__.py":
+        return
+    part = part_of(module_name(path))
+    for name in imports_of(path):
+        if is_within(name, "gossip"):
+            allowed = MAY_IMPORT[part]
+            assert any(is_within(name, package) for package in allowed), (
+                f"{module_name(path)} imports {name}: {part} may import only {sorted(allowed)}; "
+                "pass a value or a callable in, or move the code down"
+            )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_only_the_interpreters_import_the_node(path: Path) -> None:
+    importer = module_name(path)
+    for name in imports_of(path):
+        if is_within(name, "gossip.core.node"):
+            assert any(is_within(importer, allowed) for allowed in MAY_IMPORT_NODE), (
+                f"{importer} imports {name}: go through the daemon or the simulator"
+            )
+
+
+CORE = [path for path in SOURCES if is_within(module_name(path), "gossip.core")]
+
+
+@pytest.mark.parametrize("path", CORE, ids=module_name)
+def test_the_core_is_pure(path: Path) -> None:
+    for name in imports_of(path):
+        if is_within(name, "gossip"):
+            continue
+        assert name.split(".")[0] in CORE_STDLIB, (
+            f"{module_name(path)} imports {name}: take the time as an Instant, randomness as a Random, "
+            "and return effects for the rest"
+        )
+        if name.split(".")[0] == "random":
+            assert name == "random.Random", f"{path}: imports {name}: draw from the Random passed in"
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            banned = node.func.id
+            assert banned not in CORE_BANNED, f"{path}:{node.lineno}: {banned}(): {CORE_BANNED[banned]}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_only_the_entry_point_patches(path: Path) -> None:
+    if path.name == "gossipd.py":
+        return
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute):
+            assert not node.attr.startswith("patch_"), (
+                f"{path}:{node.lineno}: gossipd.py alone patches; import what you need from gevent"
+            )
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=lambda path: path.name)
+def test_modules_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text()
+    lines = text.count("\n")
+    assert lines <= MODULE_LINES_MAX, f"{path}: {lines} lines: split it where its parts talk least"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= FUNCTION_LINES_MAX, (
+                f"{path}:{node.lineno}: {node.name} has {length} lines: keep its branches, move leaves out"
+            )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_no_handler_swallows_our_own_bugs(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ExceptHandler):
+            broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
+            assert not broad, f"{path}:{node.lineno}: name the exceptions that are the other side's fault"
+
+
+def test_every_module_says_what_it_is() -> None:
+    for path in SOURCES:
+        assert ast.get_docstring(tree_of(path)), f"{path}: begin it with a docstring"
