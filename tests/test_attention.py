@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gossip.core.address import Address
-from gossip.core.attention import Attention, Kind, Mention
+from gossip.core.attention import Attention, Kind, LaneKey, Mention
 from gossip.core.entry import Entry
 from gossip.core.settings import AttentionSettings
-from tests.core_helpers import WALL, A, B, C, D, nth
+from tests.core_helpers import WALL, A, B, C, D
 
 NOBODY: frozenset[Address] = frozenset()
 
@@ -19,9 +20,17 @@ def attention(**limits: int) -> Attention:
 
 
 def mention(
-    subject: Address, source: Address | None, kind: Kind = Kind.HINT, due: float = 0.0, stamp: int = WALL
+    subject: Address,
+    source: Address | None,
+    kind: Kind | None = None,
+    due: float = 0.0,
+    stamp: int = WALL,
+    *,
+    in_reply: bool = False,
 ) -> Mention:
-    return Mention(subject, source, kind, due, Entry(subject, stamp, 0) if source else None)
+    """Return a hint of a peer or, without a source, what the node found out itself."""
+    entry = Entry(subject, stamp, 0) if source else None
+    return Mention(subject, source, kind or (Kind.HINT if source else Kind.SUSPECT), due, entry, in_reply)
 
 
 def take_all(queue: Attention, mono: float = 0.0) -> list[Address]:
@@ -29,71 +38,6 @@ def take_all(queue: Attention, mono: float = 0.0) -> list[Address]:
     while mentions := queue.take(mono, NOBODY):
         taken.append(mentions[0].subject)
     return taken
-
-
-def test_who_mentions_thousands_delays_nobody_who_mentions_one() -> None:
-    queue = attention()
-    for number in range(2000):
-        queue.add(mention(nth(number), A))
-    queue.add(mention(nth(3000), B))
-    queue.add(mention(nth(4000), C))
-    assert {nth(3000), nth(4000)} < set(take_all(queue)[:3])
-
-
-def test_sources_are_served_in_turn() -> None:
-    queue = attention()
-    for number in range(30):
-        queue.add(mention(nth(number), (A, B, C)[number % 3]))
-    order = [int(str(address).split(".")[3].split(":")[0]) % 3 for address in take_all(queue)]
-    assert all(len(set(order[at : at + 3])) == 3 for at in range(0, 30, 3))
-
-
-def test_what_the_node_found_out_itself_gets_every_second_turn() -> None:
-    queue = attention()
-    own = [nth(number) for number in range(5)]
-    for number in range(100):
-        queue.add(mention(nth(1000 + number), (A, B)[number % 2]))
-    for subject in own:
-        queue.add(mention(subject, None, Kind.SUSPECT))
-    first = [subject in own for subject in take_all(queue)[:10]]
-    assert first == [True, False] * 5
-
-
-def test_an_idle_lane_costs_the_others_no_turn() -> None:
-    queue = attention()
-    for number in range(4):
-        queue.add(mention(nth(number), None, Kind.SUSPECT))
-    assert take_all(queue) == [nth(number) for number in range(4)]
-    queue.add(mention(A, None, Kind.SUSPECT, due=50.0))
-    queue.add(mention(B, C))
-    assert take_all(queue) == [B]
-
-
-def test_one_source_fills_its_own_lane_and_no_more() -> None:
-    queue = attention(queue_max=10, queue_max_per_source=4)
-    added = [queue.add(mention(nth(number), A)) for number in range(9)]
-    assert added == [True] * 4 + [False] * 5
-    assert queue.add(mention(nth(0), B))
-    assert len(queue) == 5
-
-
-def test_a_full_queue_makes_room_at_the_cost_of_the_fullest_lane() -> None:
-    queue = attention(queue_max=10, queue_max_per_source=10)
-    for number in range(9):
-        queue.add(mention(nth(number), A))
-    queue.add(mention(B, B))
-    assert queue.add(mention(C, C))
-    assert len(queue) == 10
-    assert set(take_all(queue)) == {B, C, *(nth(number) for number in range(8))}  # without the flooder's last
-
-
-def test_the_fullest_lane_gets_no_more_room_but_the_nodes_own_evidence_does() -> None:
-    queue = attention(queue_max=10, queue_max_per_source=10)
-    for number in range(10):
-        queue.add(mention(nth(number), A))
-    assert not queue.add(mention(D, A))
-    assert queue.add(mention(D, None, Kind.SUSPECT))
-    assert len(queue) == 10
 
 
 def test_taking_a_subject_takes_all_mentions_of_it() -> None:
@@ -133,49 +77,94 @@ def test_a_busy_subject_waits_and_holds_up_no_other() -> None:
     assert [m.subject for m in queue.take(0.0, NOBODY)] == [A]
 
 
-def test_a_candidate_that_rests_is_not_queued() -> None:
+def test_a_refused_candidate_is_not_queued_for_a_while_and_what_waits_is_dropped() -> None:
     queue = attention()
-    queue.rest(A, 10.0)
+    queue.add(mention(A, B, Kind.CANDIDATE))
+    queue.refuse(A, 10.0)
+    assert len(queue) == 0
     assert not queue.add(mention(A, B, Kind.CANDIDATE, due=9.9))
     assert len(queue) == 0
     assert queue.add(mention(A, B, Kind.CANDIDATE, due=10.0))
 
 
-def test_a_hint_of_who_rests_waits_for_the_end_of_the_rest() -> None:
+def test_a_refused_candidate_that_calls_is_queued() -> None:
     queue = attention()
-    queue.rest(A, 10.0)
-    assert queue.add(mention(A, B, Kind.HINT, due=1.0))
-    assert queue.next_due == 10.0
+    queue.refuse(A, 10.0)
+    assert queue.add(mention(A, None, Kind.CALLER, due=1.0))
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [(B, Kind.HINT), (B, Kind.CANDIDATE), (B, Kind.SUSPICION), (None, Kind.CALLER)]
+)
+def test_hearsay_of_who_cools_down_waits_for_the_end_of_it(source: Address | None, kind: Kind) -> None:
+    queue = attention()
+    queue.cool(A, 10.0)
+    assert queue.add(mention(A, source, kind, due=1.0))
+    assert queue.next_due(1.0) == 10.0
     assert queue.take(9.9, NOBODY) == []
     assert len(queue.take(10.0, NOBODY)) == 1
 
 
-def test_first_hand_evidence_knows_no_rest() -> None:
+@pytest.mark.parametrize("kind", [Kind.SUSPECT, Kind.RETRY])
+def test_first_hand_evidence_knows_no_cooling_down(kind: Kind) -> None:
     queue = attention()
-    queue.rest(A, 10.0)
-    assert queue.add(mention(A, None, Kind.SUSPECT, due=1.0))
+    queue.cool(A, 10.0)
+    assert queue.add(mention(A, None, kind, due=1.0))
     assert len(queue.take(1.0, NOBODY)) == 1
 
 
-def test_a_rest_is_never_shortened_but_can_be_ended() -> None:
+def test_a_cooling_down_is_never_shortened_but_ends_with_an_admission() -> None:
     queue = attention()
-    queue.rest(A, 100.0)
-    queue.rest(A, 10.0)
+    queue.cool(A, 100.0)
+    queue.cool(A, 10.0)
+    queue.refuse(A, 100.0)
     queue.expire(50.0)
     assert not queue.add(mention(A, B, Kind.CANDIDATE, due=50.0))
-    queue.unrest(A)
+    queue.add(mention(A, B, due=50.0))
+    assert queue.collect(A)[0].due == 100.0
+    queue.admit(A)
     assert queue.add(mention(A, B, Kind.CANDIDATE, due=50.0))
-    queue.rest(C, 60.0)
+    assert queue.collect(A)[0].due == 50.0
+    queue.refuse(C, 60.0)
     queue.expire(60.0)
     assert queue.add(mention(C, B, Kind.CANDIDATE, due=55.0))
+
+
+def test_without_suspicions_their_lanes_are_passed_over_and_nothing_else_is_missed() -> None:
+    queue = attention()
+    queue.add(mention(A, D, Kind.SUSPICION, due=1.0))
+    queue.add(mention(B, D, due=5.0))
+    queue.add(mention(C, None, due=7.0))
+    assert queue.take(2.0, NOBODY, suspicions=False) == []
+    assert queue.next_due(2.0, suspicions=False) == 5.0  # not inf, and no time that has passed
+    assert queue.next_due(0.0, suspicions=False) == 5.0
+    assert queue.next_due(0.0) == 1.0
+    assert [m.subject for m in queue.take(5.0, NOBODY, suspicions=False)] == [B]
+    assert [m.subject for m in queue.take(5.0, NOBODY)] == [A]
+    assert [m.subject for m in queue.take(7.0, NOBODY, suspicions=False)] == [C]
+
+
+def test_a_subject_that_is_busy_hides_no_later_one_from_the_timer() -> None:
+    queue = attention()
+    queue.add(mention(A, D, due=1.0))
+    queue.add(mention(B, D, due=5.0))
+    assert queue.take(2.0, {A}) == []
+    assert queue.next_due(2.0) == 5.0
+    assert [m.subject for m in queue.take(2.0, NOBODY)] == [A]
 
 
 subjects = st.sampled_from([A, B, C, D])
 times = st.integers(0, 20).map(float)
 actions = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.one_of(st.none(), subjects), subjects, times),
-        st.tuples(st.just("take"), st.frozensets(subjects, max_size=2)),
+        st.tuples(
+            st.just("add"),
+            st.one_of(st.none(), subjects),
+            subjects,
+            times,
+            st.sampled_from([Kind.SUSPICION, Kind.HINT, Kind.SUSPECT]),
+        ),
+        st.tuples(st.just("take"), st.frozensets(subjects, max_size=2), st.booleans()),
         st.tuples(st.just("collect"), subjects),
     ),
     max_size=30,
@@ -184,44 +173,44 @@ actions = st.lists(
 
 @given(actions)
 def test_taking_at_the_times_of_next_due_never_misses_a_mention(steps: list[tuple[object, ...]]) -> None:
-    queue, waiting, now = attention(), dict[tuple[object, object], float](), 0.0
+    """`waiting` is the model: when each mention is due, by its lane and subject."""
+    queue, waiting, now = attention(), dict[tuple[LaneKey, Address], float](), 0.0
 
-    def take(busy: frozenset[Address]) -> None:
-        while taken := queue.take(now, busy):
-            assert min(m.due for m in taken) <= now
+    def of_lanes(suspicions: bool) -> dict[tuple[LaneKey, Address], float]:
+        return {key: due for key, due in waiting.items() if suspicions or key[0][0] != "suspicions"}
+
+    def take(busy: frozenset[Address], suspicions: bool = True) -> None:
+        while taken := queue.take(now, busy, suspicions=suspicions):
+            assert min(m.due for m in taken if suspicions or m.kind is not Kind.SUSPICION) <= now
             assert taken[0].subject not in busy
             for m in taken:
-                del waiting[m.source, m.subject]
+                del waiting[m.lane, m.subject]
             assert not any(subject == taken[0].subject for _, subject in waiting)
-        assert all(due > now or subject in busy for (_, subject), due in waiting.items())
+        left = of_lanes(suspicions).items()
+        assert all(due > now or subject in busy for (_, subject), due in left)
 
     for step in steps:
         match step:
-            case ("add", source, Address() as subject, float() as delay):
-                key, due = (source, subject), now + delay
-                waiting[key] = min(due, waiting.get(key, inf))
-                queue.add(Mention(subject, source, Kind.SUSPECT, due))  # type: ignore[arg-type]
-            case ("take", frozenset() as busy):
-                now = max(now, queue.next_due) if queue.next_due < inf else now
-                take(busy)
+            case ("add", source, Address() as subject, float() as delay, Kind() as kind):
+                said = Mention(subject, source, kind if source else Kind.SUSPECT, now + delay)  # type: ignore[arg-type]
+                key = (said.lane, subject)
+                waiting[key] = min(said.due, waiting.get(key, inf))
+                queue.add(said)
+            case ("take", frozenset() as busy, bool() as suspicions):
+                due = queue.next_due(now, suspicions=suspicions)
+                now = due if due < inf else now
+                take(busy, suspicions)
             case ("collect", Address() as subject):
                 queue.collect(subject)
                 waiting = {key: due for key, due in waiting.items() if key[1] != subject}
         assert len(queue) == len(waiting)
-        assert queue.next_due <= min(waiting.values(), default=inf)
-    while queue.next_due < inf:
-        before, now = queue.next_due, max(now, queue.next_due)
+        for suspicions in (True, False):
+            later = [due for due in of_lanes(suspicions).values() if due > now]
+            assert now < queue.next_due(now, suspicions=suspicions) <= min(later, default=inf)
+    take(NOBODY)
+    while (due := queue.next_due(now)) < inf:
+        assert due > now  # a timer set for it makes progress
+        now = due
         take(NOBODY)
-        assert queue.next_due > before  # a timer set for it makes progress
     assert not waiting
     assert len(queue) == 0
-
-
-@given(st.lists(st.tuples(st.one_of(st.none(), subjects), st.integers(0, 30).map(nth)), max_size=60))
-def test_no_flood_exceeds_the_bounds(flood: list[tuple[Address | None, Address]]) -> None:
-    queue, news = attention(queue_max=8, queue_max_per_source=3), 0
-    for source, subject in flood:
-        news += queue.add(mention(subject, source))
-        assert len(queue) <= min(8, news)
-    queued = [m.source for _ in flood for m in queue.take(0.0, NOBODY)]
-    assert all(queued.count(source) <= 3 for source in (A, B, C, D))

@@ -113,7 +113,7 @@ def fail_rounds(world: World, peer: Address, times: int) -> list[Output]:
 def blacklisted_world() -> World:
     world = World()
     world.admit(A)
-    fail_rounds(world, A, 4)
+    fail_rounds(world, A, 5)
     return world
 
 
@@ -269,7 +269,7 @@ def test_unblock_lets_a_node_be_asked_and_admitted_again() -> None:
 def test_a_node_forgotten_is_not_raised_from_the_dead_by_hearsay() -> None:
     world = World(blacklist={"forget_after_s": 60.0})
     world.admit(A, B)
-    for _ in range(4):
+    for _ in range(6):
         world.node.connect(A, world.now)
         world.fail(A)
     assert ev.MemberForgotten(A) in world.tick(61.0).events

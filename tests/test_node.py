@@ -10,7 +10,8 @@ from gossip.core import events as ev
 from gossip.core.effects import Join, Output, Pull, Purpose, Schedule, Timer
 from gossip.core.entry import Entry
 from gossip.core.wire import End, Pulled
-from tests.core_helpers import OWN, WALL, A, B, C, NodeMachine, World, at, nth, pulls
+from tests.core_helpers import OWN, WALL, A, B, C, World, at, nth, pulls
+from tests.node_machine import NodeMachine
 
 
 def test_the_first_round_comes_at_a_random_phase_of_the_period() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gossip.core import events as ev
+from gossip.core.address import Address
 from gossip.core.effects import Output, Pull, Purpose
 from gossip.core.entry import Entry
 from gossip.core.reputation import Reputation
@@ -187,3 +188,42 @@ def test_who_is_blacklisted_as_misbehaving_is_not_forgiven_by_an_answer_that_was
     assert world.blacklisted() == {D: "misbehaving"}
     world.answer(D, liar)
     assert world.blacklisted() == {D: "misbehaving"}
+
+
+def lie_in_a_reply(world: World, liar: Address, truth: Entry) -> Output:
+    world.mono += 4.0
+    out = world.called(liar, truth._replace(timestamp=truth.timestamp + 5))
+    assert out.effects == [Pull(truth.address, Purpose.CHECK)]
+    return world.answer(truth.address, truth)
+
+
+def test_false_hints_in_replies_cost_no_strike_and_do_not_silence_the_peers_tables() -> None:
+    world = World(blacklist={"strikes_to_blacklist": 1})
+    teller, *truths = world.admit(D, A, B, C, nth(1))
+    outs = [lie_in_a_reply(world, D, truth) for truth in truths[:3]]
+    assert all(of_kind(out, ev.HintDisproved) for out in outs)
+    assert [of_kind(out, ev.PeerDistrusted) for out in outs] == [[], [], [ev.PeerDistrusted(D, 600.0)]]
+    assert not any(of_kind(out, ev.StrikeGiven, ev.MemberBlacklisted) for out in outs)
+    news = truths[3]._replace(timestamp=truths[3].timestamp + 9)
+    out = world.called(D, news)
+    assert of_kind(out, ev.HintIgnored) == [ev.HintIgnored(nth(1), D, "not_trusted")]
+    assert world.say(D, teller, news).effects == [Pull(nth(1), Purpose.CHECK)]
+
+
+def test_false_hints_in_tables_do_not_silence_replies_but_cost_strikes() -> None:
+    world = World(blacklist={"strikes_to_blacklist": 2})
+    liar, *truths = world.admit(D, A, B, C, nth(1))
+    last = [lie(world, liar, truth) for truth in truths[:3]][-1]
+    assert of_kind(last, ev.StrikeGiven) == [ev.StrikeGiven(D, "false_hints", 1)]
+    news = truths[3]._replace(timestamp=truths[3].timestamp + 9)
+    assert pulls(world.say(D, liar, news).effects) == []
+    assert world.called(D, news).effects == [Pull(nth(1), Purpose.CHECK)]
+
+
+def test_two_false_hints_in_tables_and_one_in_a_reply_are_not_three() -> None:
+    world = World()
+    liar, *truths = world.admit(D, A, B, C)
+    for truth in truths[:2]:
+        lie(world, liar, truth)
+    out = lie_in_a_reply(world, D, truths[2])
+    assert of_kind(out, ev.StrikeGiven, ev.PeerDistrusted) == []

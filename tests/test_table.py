@@ -27,8 +27,43 @@ def served(table: Table) -> list[Address]:
     return [entry.address for entry in decode_all(table.render()).entries]
 
 
-def test_a_lone_node_serves_its_own_line() -> None:
-    assert table_of(0).render() == b"10.0.0.1:5001,1700000000,3\n"
+def test_a_lone_node_serves_its_own_line_and_an_empty_one() -> None:
+    assert table_of(0).render() == b"10.0.0.1:5001,1700000000,3\n\n"
+
+
+@pytest.mark.parametrize("members", [0, 1, 39, 40, 300])
+def test_every_table_ends_with_exactly_one_empty_line_behind_its_header(members: int) -> None:
+    table = Table(OWN_ENTRY, b"#cluster prod\n")
+    for number in range(members):
+        table.put(Entry(nth(number), WALL, 0), "test", 0.0)
+    for _ in range(3):
+        table.rotate()
+        lines = table.render().split(b"\n")
+        assert lines[0] == b"#cluster prod"
+        assert lines[-2:] == [b"", b""]
+        assert lines.count(b"") == 2
+        assert len(lines) == 1 + 1 + members + 2
+
+
+def test_members_are_counted_by_ip() -> None:
+    table = Table(OWN_ENTRY)
+    for port in (1, 2, 3):
+        table.put(Entry(Address(A.host, port), WALL, 0), "test", 0.0)
+        table.put(Entry(Address(A.host, port), WALL, 1), "test", 0.0)
+    table.put(Entry(B, WALL, 0), "test", 0.0)
+    table.remove(Address(A.host, 2))
+    table.remove(Address(A.host, 2))
+    assert [table.count_on(address.host) for address in (A, B, C)] == [2, 1, 0]
+
+
+def test_held_entries_come_in_the_order_in_which_they_are_told() -> None:
+    table = table_of(60)
+    table.put(Entry(nth(4), WALL + 1, 1), "test", 1.0)
+    held = list(table.held())
+    assert [entry.address for entry, _ in held[:2]] == [OWN, nth(4)]
+    assert {entry for entry, _ in held} == set(decode_all(table.render()).entries)
+    assert len(held) == 61
+    assert all(entry.line == line for entry, line in held)
 
 
 def test_the_own_entry_comes_first_then_the_last_changes_then_the_rest() -> None:
@@ -131,4 +166,5 @@ def test_the_known_lines_are_always_those_served(steps: list[tuple[str, Address,
             table.set_own(model[OWN])
         assert set(decode_all(table.render()).entries) == set(model.values())
         assert table.lines == {entry.line for entry in model.values()}
+        assert dict(table.held()) == {entry: entry.line for entry in model.values()}
         assert set(table) == set(model) - {OWN}

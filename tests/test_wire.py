@@ -141,9 +141,10 @@ def test_known_lines_are_counted_but_not_taken_again() -> None:
     assert (decoded.lines, [entry.address for entry in decoded.entries]) == (2, [B])
 
 
-def test_words_of_the_reply_layer_are_skipped() -> None:
+def test_words_of_the_reply_layer_are_no_entries_and_kept_apart() -> None:
     decoded = decode_all(b"#cluster prod\n#later, anything\n" + LINE + b"\n")
     assert (decoded.lines, decoded.entries, decoded.rejected) == (3, [ENTRY], {})
+    assert decoded.directives == [b"#cluster prod", b"#later, anything"]
 
 
 @pytest.mark.parametrize("end", End)
@@ -230,6 +231,7 @@ def test_any_bytes_decode_and_every_line_is_accounted_for(data: bytes, end: End)
     if lines[-1] == b"" or decoded.lines < len(lines):
         lines.pop()  # the tail: nothing, or not a line
     skipped = sum(line in known or line.startswith(b"#") for line in lines)
+    assert decoded.directives == [line for line in lines if line.startswith(b"#")]
     assert decoded.lines == len(lines) == skipped + len(decoded.entries) + sum(decoded.rejected.values())
     assert set(decoded.rejected) <= set(Reason)
     assert (decoded.sample is None) == (not decoded.rejected)
@@ -262,7 +264,7 @@ def test_reading_ends_at_max_lines_and_max_bytes() -> None:
 
 
 def test_a_table_counts_as_begun_at_its_first_whole_line() -> None:
-    reader = TableReader(LIMITS)
+    reader = TableReader(LIMITS.max_bytes, LIMITS.max_lines)
     reader.feed(LINE)
     assert not reader.has_line
     reader.feed(b"\n")

@@ -9,10 +9,12 @@ from typing import Any
 from gossip.config.text import any_of, shown
 from gossip.core.address import Address, AddressError, split_host_port
 from gossip.core.attacks import STRATEGIES
+from gossip.core.reply import is_cluster_name
 
 WILDCARD = re.compile(r"^(?:0\.0\.0\.0|\[::\]):")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 _HOST_IS_IPV4 = re.compile(r"[0-9.]+", re.ASCII)
+_CLUSTER_EXPECTED = "expected at most 64 letters, digits, '.', '_' and '-', or nothing"
 _HOST_EXPECTED = "expected host:port, such as node7.example.org:5001, 10.0.0.7:5001 or [::1]:5001"
 
 
@@ -44,6 +46,7 @@ RULES: dict[str, Callable[[Any], str | None]] = {
     "node.listen": lambda text: _address_problem(WILDCARD.sub("127.0.0.1:", text)),
     "node.advertise": lambda text: _address_problem(text) if text else None,
     "node.join": _join_problem,
+    "node.cluster": lambda text: _CLUSTER_EXPECTED if text and not is_cluster_name(text) else None,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
 }
 # For two: the first is at most the second.

@@ -1,13 +1,15 @@
 """The queue of whom to check next.
 
-Hearsay lands here and nowhere else. Every peer that mentions somebody has a lane of its own, and the
-lanes are served in turn, so that a peer that mentions thousands delays nobody else's mentions. What
-this node found out itself (a failed pull, a retry that is due) is a lane too and gets every second turn.
+Hearsay lands here and nowhere else. Every peer that mentions somebody has a lane of its own (one for what
+its tables say, one for what its replies say, one for whom it suspects), and the lanes are served in turn,
+so that a peer that mentions thousands delays nobody else's mentions. What this node found out itself (a
+failed pull, a retry that is due) is a lane too and gets every second turn; of the other turns suspicions
+get every second one, so that no flood of one kind starves another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -20,10 +22,22 @@ from gossip.core.settings import AttentionSettings
 class Kind(StrEnum):
     """Why somebody deserves a check."""
 
-    CANDIDATE = "candidate"
-    HINT = "hint"
-    SUSPECT = "suspect"
-    RETRY = "retry"
+    CANDIDATE = "candidate"  # unknown, and mentioned by a peer
+    CALLER = "caller"  # unknown, and it called this node itself
+    HINT = "hint"  # a peer holds a newer entry
+    SUSPECT = "suspect"  # this node's own pull failed
+    SUSPICION = "suspicion"  # a peer's pull failed, so it says, or the member said that it leaves
+    RETRY = "retry"  # blacklisted, and its back-off is over
+    EARLY_RETRY = "early_retry"  # blacklisted, and there is news of it
+
+
+_OWN = frozenset({Kind.SUSPECT, Kind.RETRY})
+LaneKey = tuple[str, Address | None]
+_OWN_LANE: LaneKey = ("own", None)
+_CALLERS_LANE: LaneKey = ("callers", None)
+_SUSPICIONS = "suspicions"
+# Whoever has one IP has all its ports: it must not fill the lane in which other strangers wait.
+_CALLERS_PER_IP = 16
 
 
 @dataclass(slots=True)
@@ -35,115 +49,151 @@ class Mention:
     kind: Kind
     due: float
     entry: Entry | None = None
+    in_reply: bool = False
 
+    @property
+    def learned_from(self) -> str:
+        """How a member that this mention led to was learned: the peer's address, or that it called."""
+        return "caller" if self.kind is Kind.CALLER else str(self.source or "")
 
-Lane = dict[Address, Mention]
+    @property
+    def lane(self) -> LaneKey:
+        """Whose turn it takes up. Strangers that call share a lane: anybody can be many of them."""
+        if self.kind in _OWN:
+            return _OWN_LANE
+        if self.kind is Kind.CALLER or self.source is None:
+            return _CALLERS_LANE
+        if self.kind is Kind.SUSPICION:
+            return (_SUSPICIONS, self.source)
+        return ("replies" if self.in_reply else "tables", self.source)
 
 
 class Attention:
-    """Mentions by source and subject, bounded in all, per source, and in time per subject."""
+    """Mentions by lane and subject, bounded in all, per lane, and in time per subject."""
 
     def __init__(self, settings: AttentionSettings) -> None:
         self._settings = settings
-        self._lanes: dict[Address | None, Lane] = {}
+        self._lanes: dict[LaneKey, dict[Address, Mention]] = {}
         self._size = 0
         self._own_turn = True
-        self._resting: dict[Address, float] = {}
+        self._suspicions_turn = True
+        self._refused: dict[Address, float] = {}
+        self._cooling: dict[Address, float] = {}
         self._earliest = inf
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, mention: Mention) -> bool:
-        """Queue a mention, or renew the one this source has of this subject.
+        """Queue a mention, or renew the one that waits in the same lane; return whether it is new there.
 
-        Return whether it is news from this source. A candidate that rests is not queued; a hint about
-        a subject that rests waits for the end of it. First-hand evidence (no source) knows no rest.
+        A candidate that was refused is not queued for a while. Hearsay about a subject that was just
+        checked waits until that has cooled down; what this node found out itself does not.
         """
-        rest = self._resting.get(mention.subject) if mention.source is not None else None
-        if rest is not None and rest > mention.due:
-            if mention.kind is Kind.CANDIDATE:
-                return False
-            mention.due = rest
-        self._earliest = min(self._earliest, mention.due)
-        lane = self._lanes.get(mention.source, {})
+        if mention.kind is Kind.CANDIDATE and self._refused.get(mention.subject, -inf) > mention.due:
+            return False
+        if mention.kind not in _OWN:
+            mention.due = max(mention.due, self._cooling.get(mention.subject, -inf))
+        key = mention.lane
+        lane = self._lanes.get(key, {})
         waiting = lane.get(mention.subject)
         if waiting is not None:
             _renew(waiting, mention)
+            self._earliest = min(self._earliest, waiting.due)
             return False
-        if mention.source is not None and len(lane) >= self._settings.queue_max_per_source:
+        if key != _OWN_LANE and len(lane) >= self._settings.queue_max_per_source:
             return False
-        if self._size >= self._settings.queue_max and not self._make_room(mention.source):
+        if key == _CALLERS_LANE and _count_on(mention.subject.host, lane) >= _CALLERS_PER_IP:
+            return False
+        if self._size >= self._settings.queue_max and not self._make_room(key):
             return False
         lane[mention.subject] = mention
-        self._lanes[mention.source] = lane
+        self._lanes[key] = lane
         self._size += 1
+        self._earliest = min(self._earliest, mention.due)
         return True
 
-    def take(self, mono: float, busy: Container[Address]) -> list[Mention]:
-        """Take the next subject that is due and not busy: all mentions of it, or an empty list."""
+    def take(self, mono: float, busy: Container[Address], *, suspicions: bool = True) -> list[Mention]:
+        """Take the next subject that is due and not busy: all mentions of it, or an empty list.
+
+        Without `suspicions`, those lanes are passed over.
+        """
         if mono < self._earliest:
             return []
-        for source in self._turns():
-            for mention in self._lanes[source].values():
+        for key in self._turns(suspicions):
+            for mention in self._lanes[key].values():
                 if mention.due <= mono and mention.subject not in busy:
-                    self._own_turn = source is not None
-                    if source is not None:
-                        self._lanes[source] = self._lanes.pop(source)
+                    self._own_turn = key != _OWN_LANE
+                    if key != _OWN_LANE:
+                        self._suspicions_turn = key[0] != _SUSPICIONS
+                        self._lanes[key] = self._lanes.pop(key)
                     return self.collect(mention.subject)
-        self._earliest = min((m.due for lane in self._lanes.values() for m in lane.values()), default=inf)
+        if suspicions:
+            self._earliest = min((m.due for lane in self._lanes.values() for m in lane.values()), default=inf)
         return []
 
     def collect(self, subject: Address) -> list[Mention]:
         """Take all mentions of a subject, due or not."""
         mentions = []
-        for source in [source for source, lane in self._lanes.items() if subject in lane]:
-            lane = self._lanes[source]
+        for key in [key for key, lane in self._lanes.items() if subject in lane]:
+            lane = self._lanes[key]
             mentions.append(lane.pop(subject))
             if not lane:
-                del self._lanes[source]
+                del self._lanes[key]
         self._size -= len(mentions)
         return mentions
 
-    def rest(self, subject: Address, until: float) -> None:
-        """Let a subject not be checked before `until`."""
-        self._resting[subject] = max(until, self._resting.get(subject, until))
+    def refuse(self, candidate: Address, until: float) -> None:
+        """Take no more hearsay of a candidate before `until`, and drop what waits."""
+        self.collect(candidate)
+        self._refused[candidate] = until
 
-    def unrest(self, subject: Address) -> None:
-        """End the rest of a subject: there is first-hand news of it."""
-        self._resting.pop(subject, None)
+    def admit(self, candidate: Address) -> None:
+        """End a refusal: the candidate is a member now, or the user wants it."""
+        self._refused.pop(candidate, None)
+        self._cooling.pop(candidate, None)
+
+    def cool(self, subject: Address, until: float) -> None:
+        """Let hearsay cause no check of a subject before `until`."""
+        self._cooling[subject] = max(until, self._cooling.get(subject, until))
 
     def expire(self, mono: float) -> None:
-        """Forget rests that are over."""
-        for subject in [subject for subject, until in self._resting.items() if until <= mono]:
-            del self._resting[subject]
+        """Forget what is over."""
+        for waits in (self._refused, self._cooling):
+            for subject in [subject for subject, until in waits.items() if until <= mono]:
+                del waits[subject]
 
-    @property
-    def next_due(self) -> float:
-        """No mention is due before this; infinity when nothing waits."""
-        return self._earliest
+    def next_due(self, mono: float, *, suspicions: bool = True) -> float:
+        """No mention becomes due after `mono` and before this; infinity when none does.
 
-    def _turns(self) -> Iterator[Address | None]:
-        others = [source for source in self._lanes if source is not None]
-        if None not in self._lanes:
-            yield from others
-        elif self._own_turn:
-            yield None
-            yield from others
-        else:
-            yield from others
-            yield None
+        What is due by `mono` already waits for something else than time: that a pull ends, or a round begins.
+        """
+        if self._earliest > mono and suspicions:
+            return self._earliest
+        lanes = (lane for key, lane in self._lanes.items() if suspicions or key[0] != _SUSPICIONS)
+        return min((m.due for lane in lanes for m in lane.values() if m.due > mono), default=inf)
 
-    def _make_room(self, source: Address | None) -> bool:
+    def _turns(self, suspicions: bool) -> Iterator[LaneKey]:
+        heard = [key for key in self._lanes if key[0] == _SUSPICIONS] if suspicions else []
+        others = [key for key in self._lanes if key[0] != _SUSPICIONS and key != _OWN_LANE]
+        own = [_OWN_LANE] if _OWN_LANE in self._lanes else []
+        rest = [*heard, *others] if self._suspicions_turn else [*others, *heard]
+        yield from [*own, *rest] if self._own_turn else [*rest, *own]
+
+    def _make_room(self, key: LaneKey) -> bool:
         """Drop the last mention of the fullest lane, unless that is the lane to be added to."""
         fullest = max(self._lanes, key=lambda lane: len(self._lanes[lane]))
-        if fullest == source:
+        if fullest == key:
             return False
         self._lanes[fullest].popitem()
         if not self._lanes[fullest]:
             del self._lanes[fullest]
         self._size -= 1
         return True
+
+
+def _count_on(host: str, lane: Iterable[Address]) -> int:
+    return sum(address.host == host for address in lane)
 
 
 def _renew(waiting: Mention, mention: Mention) -> None:

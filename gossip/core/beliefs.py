@@ -13,9 +13,10 @@ from random import Random
 from gossip.core import events as ev
 from gossip.core.address import Address
 from gossip.core.attention import Attention, Kind, Mention
-from gossip.core.blacklist import Blacklist
+from gossip.core.blacklist import MISBEHAVING, Blacklist
 from gossip.core.entry import Entry
 from gossip.core.instant import Instant
+from gossip.core.reply import cluster_line
 from gossip.core.reputation import Reputation
 from gossip.core.selection import Permutation
 from gossip.core.settings import Settings
@@ -28,31 +29,86 @@ class Beliefs:
     def __init__(self, settings: Settings, own: Entry, rng: Random) -> None:
         self._settings = settings
         self._rng = rng
-        self.table = Table(own)
+        self._suspicion_s = settings.attention.suspicion_rounds * settings.gossip.interval_s
+        self._failed: dict[Address, float] = {}  # whose last own pull failed, and when
+        self.table = Table(own, cluster_line(settings.node.cluster))
         self.attention = Attention(settings.attention)
         self.blacklist = Blacklist(settings.blacklist, settings.gossip.max_members, rng)
         self.reputation = Reputation(settings.blacklist.strike_decay_s, settings.attention.distrust_s)
+        # Who sent a reply is known by its IP only: another program there must not cost a peer its strikes.
+        self.reply_reputation = Reputation(settings.blacklist.strike_decay_s, settings.attention.distrust_s)
         self.permutation = Permutation(rng)
 
-    def hear(self, entry: Entry, source: Address, now: Instant) -> list[ev.Event]:
-        """Take hearsay about another node: `source` holds `entry`."""
+    def hear(
+        self, entry: Entry, source: Address, now: Instant, *, in_reply: bool = False
+    ) -> list[ev.Event]:
+        """Take hearsay: `source` holds `entry`, of another node or, in a reply, of itself."""
         subject = entry.address
         if subject in self.blacklist:
             if self.blacklist.hear(entry):
-                self._mention(subject, source, Kind.RETRY, now.mono, entry)
+                self._mention(subject, source, Kind.EARLY_RETRY, now.mono, entry, in_reply)
             return []
         member = self.table.get(subject)
         if member is None:
-            if self._mention(subject, source, Kind.CANDIDATE, now.mono, entry):
+            if self._mention(subject, source, Kind.CANDIDATE, now.mono, entry, in_reply):
                 return [ev.CandidateHeard(subject, str(source))]
             return []
-        if not entry.beats(member.entry) or self.reputation.ignores(source, subject, now.mono):
+        if not entry.beats(member.entry):
             return []
+        reputation = self.reply_reputation if in_reply else self.reputation
+        reason = reputation.ignores(source, subject, now.mono)
+        if reason is not None:
+            return [ev.HintIgnored(subject, source, reason)]
         if self._settings.gossip.trust == "hearsay":
             return self._replace(member, entry, str(source), now)
-        if self._mention(subject, source, Kind.HINT, now.mono, entry):
+        if self._mention(subject, source, Kind.HINT, now.mono, entry, in_reply):
             return [ev.HintHeard(subject, str(source), entry.timestamp, entry.state)]
         return []
+
+    def called(self, caller: Address, now: Instant) -> list[ev.Event]:
+        """Take the news that a node called from its own IP: a stranger is checked before it is believed."""
+        record = self.blacklist.get(caller)
+        if record is not None:
+            # Not each time: somebody who calls but cannot be called would void its back-off.
+            if record.is_early_call_due(now.mono) and self.attention.add(
+                Mention(caller, None, Kind.EARLY_RETRY, now.mono)
+            ):
+                record.early_from = now.mono + self._suspicion_s
+            return []
+        if caller in self.table:
+            return []
+        if self.attention.add(Mention(caller, None, Kind.CALLER, now.mono)):
+            return [ev.CandidateHeard(caller, "caller")]
+        return []
+
+    def suspected(self, subject: Address, source: Address, now: Instant) -> list[ev.Event]:
+        """Take a suspicion: `source` says that its own pull from a member failed."""
+        member = self.table.get(subject)
+        if member is None or member.failures or member.trusted_until > now.mono:
+            return []
+        due = now.mono + self._jitter()
+        if self.attention.add(Mention(subject, source, Kind.SUSPICION, due, in_reply=True)):
+            return [ev.SuspicionHeard(subject, source)]
+        return []
+
+    def leaves(self, member: Address, now: Instant) -> list[ev.Event]:
+        """Take a member's word that it is shutting down; it is checked, and one failed pull will do.
+
+        Who answered that check is not believed again for a while: it may not have said it itself.
+        """
+        record = self.table.get(member)
+        if record is None or record.leaving or record.stays_until > now.mono:
+            return []
+        record.leaving = True
+        due = now.mono + self._jitter()
+        self.attention.add(Mention(member, member, Kind.SUSPICION, due, in_reply=True))
+        return [ev.LeavingHeard(member)]
+
+    def to_suspect(self, now: Instant, most: int) -> list[Address]:
+        """Return those from whom an own pull failed lately, the latest first."""
+        since = now.mono - self._suspicion_s
+        lately = [address for address, at in self._failed.items() if at >= since]
+        return lately[-most:][::-1]
 
     def own_word(self, entry: Entry, source: str, now: Instant) -> list[ev.Event]:
         """Take what a node says of itself, pulled from its own address; `source` is where it was learned."""
@@ -60,12 +116,12 @@ class Beliefs:
         member = self.table.get(subject)
         if member is not None:
             return self._replace(member, entry, "first-hand", now) if entry != member.entry else []
-        if len(self.table) >= self._settings.gossip.max_members:
-            return self.not_admitted(subject, "table_full", now)
+        full = self._full_for(subject)
+        if full is not None:
+            return self.not_admitted(subject, full, now)
         forgiven = self.blacklist.remove(subject)
-        member = self.table.put(entry, source, now.mono)
-        member.contacted = now.mono
-        self.attention.unrest(subject)
+        self._trust(self.table.put(entry, source, now.mono), now)
+        self.attention.admit(subject)
         self.permutation.add(subject)
         if forgiven is not None:
             return [ev.MemberForgiven(subject, entry.state, round(now.mono - forgiven.since, 3))]
@@ -79,9 +135,11 @@ class Beliefs:
                 continue
             said = claim.entry
             events.append(ev.HintDisproved(word.address, claim.source, said.timestamp, said.state))
-            if self.reputation.disprove(claim.source, word.address, now.mono):
+            reputation = self.reply_reputation if claim.in_reply else self.reputation
+            if reputation.disprove(claim.source, word.address, now.mono):
                 events.append(ev.PeerDistrusted(claim.source, self._settings.attention.distrust_s))
-                events += self.strike(claim.source, "false_hints", now)
+                if not claim.in_reply:
+                    events += self.strike(claim.source, "false_hints", now)
         return events
 
     def strike(self, peer: Address, reason: str, now: Instant) -> list[ev.Event]:
@@ -92,15 +150,18 @@ class Beliefs:
         events: list[ev.Event] = [ev.StrikeGiven(peer, reason, strikes)]
         if strikes >= self._settings.blacklist.strikes_to_blacklist:
             self.reputation.clear(peer)
-            events += self.ban(peer, "misbehaving", now)
+            events += self.ban(peer, MISBEHAVING, now)
         return events
 
     def answered(self, peer: Address, now: Instant) -> None:
-        """Note that a member answered a pull."""
+        """Note that a member answered a pull: for a while nobody's suspicion of it is followed."""
+        self._failed.pop(peer, None)
         member = self.table.get(peer)
         if member is not None:
-            member.contacted = now.mono
+            self._trust(member, now)
             member.failures = 0
+            if member.leaving:
+                member.leaving, member.stays_until = False, member.trusted_until
 
     def failed(self, peer: Address, reason: str, now: Instant) -> list[ev.Event]:
         """Note a failed pull of a member, a blacklisted node or a candidate."""
@@ -111,6 +172,10 @@ class Beliefs:
         if member is None:
             return self._refuse(peer, reason, now.mono)
         member.failures += 1
+        self._failed.pop(peer, None)
+        self._failed[peer] = now.mono
+        if member.leaving:
+            return self.ban(peer, "left", now)
         if member.failures >= self._settings.blacklist.failures_to_blacklist:
             return self.ban(peer, reason, now)
         recheck_s = self._settings.attention.recheck_rounds * self._settings.gossip.interval_s
@@ -142,8 +207,8 @@ class Beliefs:
         """Take an address off the blacklist and ask it soon; return nothing when it was not on it."""
         if self.blacklist.remove(address) is None:
             return []
-        self.attention.unrest(address)
-        self.attention.add(Mention(address, None, Kind.CANDIDATE, now.mono))
+        self.attention.admit(address)
+        self.attention.add(Mention(address, None, Kind.RETRY, now.mono))
         return [ev.MemberUnblocked(address)]
 
     def retry_due(self, now: Instant) -> None:
@@ -155,6 +220,10 @@ class Beliefs:
         """Forget what has been held for long enough."""
         self.attention.expire(now.mono)
         self.reputation.expire(now.mono)
+        self.reply_reputation.expire(now.mono)
+        since = now.mono - self._suspicion_s
+        for address in [address for address, at in self._failed.items() if at < since]:
+            del self._failed[address]
         return [ev.MemberForgotten(address) for address in self.blacklist.forget(now.mono)]
 
     def worth_checking(self, mentions: Sequence[Mention], now: Instant) -> bool:
@@ -162,23 +231,45 @@ class Beliefs:
         subject = mentions[0].subject
         record = self.blacklist.get(subject)
         if record is not None:
-            retries = [mention for mention in mentions if mention.kind is Kind.RETRY]
-            early = any(mention.source is not None for mention in retries)
-            return bool(retries) and record.retry_at is not None and (early or record.retry_at <= now.mono)
+            if record.retry_at is None:
+                return False
+            kinds = {mention.kind for mention in mentions}
+            return Kind.EARLY_RETRY in kinds or (Kind.RETRY in kinds and record.retry_at <= now.mono)
         member = self.table.get(subject)
         if member is None:
             return True
-        if member.failures and any(mention.kind is Kind.SUSPECT for mention in mentions):
+        kinds = {mention.kind for mention in mentions}
+        if (member.failures and Kind.SUSPECT in kinds) or member.leaving:
+            return True
+        if Kind.SUSPICION in kinds and member.trusted_until <= now.mono:
             return True
         return any(m.entry is not None and m.entry.beats(member.entry) for m in mentions)
 
-    def _mention(self, subject: Address, source: Address, kind: Kind, mono: float, entry: Entry) -> bool:
-        jitter_s = self._settings.attention.jitter_rounds * self._settings.gossip.interval_s
-        due = mono + self._rng.uniform(0, jitter_s)
-        return self.attention.add(Mention(subject, source, kind, due, entry))
+    def _mention(
+        self, subject: Address, source: Address, kind: Kind, mono: float, entry: Entry, in_reply: bool
+    ) -> bool:
+        # Who speaks of itself sends nobody to a third: no need to keep the cluster from rushing there.
+        due = mono if subject == source else mono + self._jitter()
+        return self.attention.add(Mention(subject, source, kind, due, entry, in_reply))
+
+    def _jitter(self) -> float:
+        return self._rng.uniform(0, self._settings.attention.jitter_rounds * self._settings.gossip.interval_s)
+
+    def _trust(self, member: Member, now: Instant) -> None:
+        member.contacted = now.mono
+        member.trusted_until = now.mono + self._suspicion_s * self._rng.uniform(0.5, 1.0)
+
+    def _full_for(self, subject: Address) -> str | None:
+        gossip = self._settings.gossip
+        if len(self.table) >= gossip.max_members:
+            return "table_full"
+        return "too_many_on_ip" if self.table.count_on(subject.host) >= gossip.max_members_per_ip else None
 
     def _refuse(self, candidate: Address, reason: str, mono: float) -> list[ev.Event]:
-        self.attention.rest(candidate, mono + self._settings.attention.candidate_retry_s)
+        settings = self._settings.attention
+        self.attention.refuse(candidate, mono + settings.candidate_retry_s)
+        # It may call again and again: that does not make a check of it more often than a suspicion would.
+        self.attention.cool(candidate, mono + self._suspicion_s)
         return [ev.CandidateRefused(candidate, reason)]
 
     def _replace(self, member: Member, entry: Entry, source: str, now: Instant) -> list[ev.Event]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from gossip.core.address import Address
@@ -14,13 +15,15 @@ from gossip.core.entry import Entry
 from gossip.core.settings import BlacklistSettings
 
 BY_HAND = "blocked"
+MISBEHAVING = "misbehaving"
 
 
 @dataclass(slots=True)
 class Blacklisted:
     """Why and since when; `retry_at` is None for an address blocked by hand.
 
-    `entry` is the last one believed of it, `None` if it never was a member.
+    `entry` is the last one believed of it, `None` if it never was a member. Hearsay earns one early
+    retry (`heard_early`); its own calls earn one now and then, the next from `early_from` on.
     """
 
     address: Address
@@ -30,6 +33,11 @@ class Blacklisted:
     entry: Entry | None
     retries: int = 0
     heard_early: bool = False
+    early_from: float = -inf
+
+    def is_early_call_due(self, mono: float) -> bool:
+        """Tell whether a call of the address itself may earn it a retry now."""
+        return self.retry_at is not None and self.reason != MISBEHAVING and mono >= self.early_from
 
 
 class Blacklist:
@@ -40,6 +48,7 @@ class Blacklist:
         self._size_max = size_max
         self._rng = rng
         self._by_address: dict[Address, Blacklisted] = {}
+        self.version = 0  # counts changes
 
     def __len__(self) -> int:
         return len(self._by_address)
@@ -62,24 +71,31 @@ class Blacklist:
     def add(self, address: Address, reason: str, entry: Entry | None, mono: float) -> float:
         """Blacklist an address and return after how many seconds it is tried again."""
         delay = self._delay(0)
-        self._by_address[address] = Blacklisted(address, reason, mono, mono + delay, entry)
+        self.put(Blacklisted(address, reason, mono, mono + delay, entry))
         return delay
+
+    def put(self, record: Blacklisted) -> None:
+        """Blacklist as a record says, in place of the one there was."""
+        self._by_address[record.address] = record
+        self.version += 1
 
     def block(self, address: Address, entry: Entry | None, mono: float) -> bool:
         """Blacklist an address for good; return False when it was so already."""
         if self.is_blocked(address):
             return False
-        self._by_address[address] = Blacklisted(address, BY_HAND, mono, None, entry)
+        self.put(Blacklisted(address, BY_HAND, mono, None, entry))
         return True
 
     def remove(self, address: Address) -> Blacklisted | None:
         """Take an address off and return its record."""
+        self.version += 1
         return self._by_address.pop(address, None)
 
     def failed_again(self, address: Address, mono: float) -> float:
         """Put the next retry off, twice as long as the last time, and return the seconds until then."""
         record = self._by_address[address]
         record.retries += 1
+        self.version += 1
         delay = self._delay(record.retries)
         record.retry_at = mono + delay
         return delay
@@ -89,10 +105,8 @@ class Blacklist:
         record = self._by_address[entry.address]
         if record.retry_at is None or record.heard_early or record.entry is None:
             return False
-        if not entry.beats(record.entry):
-            return False
-        record.heard_early = True
-        return True
+        record.heard_early = entry.beats(record.entry)
+        return record.heard_early
 
     def due(self, mono: float) -> list[Address]:
         """Return whose retry is due."""
@@ -107,6 +121,7 @@ class Blacklist:
             for index, record in enumerate(kept)
             if index < surplus or mono - record.since >= self._settings.forget_after_s
         ]
+        self.version += len(old)
         for address in old:
             del self._by_address[address]
         return old

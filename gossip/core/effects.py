@@ -17,6 +17,8 @@ class Purpose(StrEnum):
     RETRY = "retry"
     JOIN = "join"
     USER = "user"
+    POKE = "poke"
+    LEAVE = "leave"
 
 
 class Timer(StrEnum):
@@ -47,7 +49,22 @@ class Join:
     """Resolve the names of `node.join` and call `handle_join` with what they stand for now."""
 
 
-Effect = Pull | Schedule | Join
+@dataclass(frozen=True, slots=True)
+class SendReply:
+    """Send a reply on the connection of the pull from `peer` whose table was just handled."""
+
+    peer: Address
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Ask `Node.snapshot` and keep it; `urgent`: before anything more is sent to anybody."""
+
+    urgent: bool
+
+
+Effect = Pull | Schedule | Join | SendReply | SaveSnapshot
 
 
 @dataclass(slots=True)

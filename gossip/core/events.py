@@ -130,6 +130,65 @@ class HintHeard(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HintIgnored(Event):
+    """A hint was not worth a check, for a reason that its source gave."""
+
+    level: ClassVar[Level] = "debug"
+    member: Address
+    source: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspicionHeard(Event):
+    """A peer's pull from a member failed; the member is checked soon."""
+
+    level: ClassVar[Level] = "debug"
+    member: Address
+    source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingHeard(Event):
+    """A member said that it is shutting down; it is checked soon."""
+
+    member: Address
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRead(Event):
+    """A caller said something after it had read the table."""
+
+    level: ClassVar[Level] = "debug"
+    peer: Address
+    bytes: int
+    lines: int
+    rejected: dict[str, int]
+    suspects: int
+    leaving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRefused(Event):
+    """A caller's reply was refused whole; `caller` is the IP that it came from."""
+
+    level: ClassVar[Level] = "warning"
+    caller: str
+    reason: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMismatch(Event):
+    """A peer is of another cluster, or of none; told once per peer and minute."""
+
+    level: ClassVar[Level] = "warning"
+    peer: Address
+    theirs: str
+    ours: str
+
+
+@dataclass(frozen=True, slots=True)
 class HintDisproved(Event):
     """A member's own word was older than what `source` had said of it: false or stale."""
 

@@ -9,29 +9,46 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 from gossip.core import events as ev
+from gossip.core import snapshot, views
 from gossip.core.address import Address
 from gossip.core.attacks import STRATEGIES, Scene, Step
 from gossip.core.beliefs import Beliefs
-from gossip.core.effects import Join, Output, Purpose, Schedule, Timer
+from gossip.core.effects import Join, Output, Purpose, SaveSnapshot, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
+from gossip.core.hearing import Hearing
 from gossip.core.instant import Instant
+from gossip.core.provenance import Provenance
 from gossip.core.pulls import OpenPull, Pulls
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, MemberView, Status
-from gossip.core.wire import Decoded, Failure, Pulled, Rules, decode
+from gossip.core.snapshot import Snapshot
+from gossip.core.wire import Failure, Pulled
+
+# Own timestamps ahead of the clock are kept with room for this many more, so that a burst is kept once.
+_TIMESTAMPS_AHEAD = 16
 
 
 class Node:
-    """One gossip node. Between two calls nothing of it changes."""
+    """One gossip node, with what it `kept` from before, if anything. Between two calls nothing changes."""
 
-    def __init__(self, settings: Settings, address: Address, rng: Random, now: Instant) -> None:
+    def __init__(
+        self, settings: Settings, address: Address, rng: Random, now: Instant, kept: Snapshot | None = None
+    ) -> None:
         self._settings = settings
         self._rng = rng
-        self._beliefs = Beliefs(settings, Entry(address, int(now.wall), settings.node.state), rng)
+        timestamp = max(int(now.wall), kept.last_timestamp + 1 if kept else 0)
+        self._beliefs = Beliefs(settings, Entry(address, timestamp, settings.node.state), rng)
+        if kept is not None:
+            snapshot.restore(self._beliefs, kept, now)
+        self._hearing = Hearing(settings, self._beliefs)
         self._pulls = Pulls(settings, address, self._beliefs)
+        self._provenance = Provenance(settings.explain.history, 2 * settings.gossip.max_members)
         self._tick_at = now.mono
-        self._refuted = False
+        self._joined = not settings.node.join or len(self._beliefs.table) > 0
         self._strategy = settings.adversary.strategy if settings.adversary.on else None
+        self._kept_version = -1
+        self._first_timestamp = timestamp
+        self._kept_timestamp = kept.last_timestamp if kept else 0
+        self._save_asked = False
 
     # What others read.
 
@@ -41,7 +58,7 @@ class Node:
         return self._beliefs.table.own
 
     def table(self) -> bytes:
-        """Return the table as it is served to honest callers."""
+        """Return the table as it is served to honest callers, the empty line included."""
         return self._beliefs.table.render()
 
     def answer(self, caller: str, now: Instant) -> bytes | Iterator[Step]:
@@ -57,10 +74,10 @@ class Node:
         member = self._beliefs.table.get(address)
         return member.entry if member else None
 
-    def status(self) -> Status:
+    def status(self) -> views.Status:
         """Return the node in one line."""
         beliefs = self._beliefs
-        return Status(
+        return views.Status(
             own=self.own,
             round=self._pulls.rounds,
             members=len(beliefs.table) + 1,
@@ -69,30 +86,30 @@ class Node:
             trust=self._settings.gossip.trust,
         )
 
-    def members(self, now: Instant) -> list[MemberView]:
+    def members(self, now: Instant) -> list[views.MemberView]:
         """Return all members: the node itself first, then by address."""
-        views = [MemberView(self.own, True, max(0.0, now.wall - self.own.timestamp), 0.0, "self", 0)]
-        table = self._beliefs.table
-        for address in sorted(table, key=lambda a: a.sort_key):
-            member = table.get(address)
-            assert member is not None
-            contact_s = None if member.contacted is None else now.mono - member.contacted
-            age_s = max(0.0, now.wall - member.entry.timestamp)
-            views.append(MemberView(member.entry, False, age_s, contact_s, member.source, member.failures))
-        return views
+        return views.members_of(self._beliefs, now)
 
-    def blacklist(self, now: Instant) -> list[BlacklistView]:
+    def blacklist(self, now: Instant) -> list[views.BlacklistView]:
         """Return the blacklisted and the blocked, by address."""
-        return [
-            BlacklistView(
-                record.address,
-                record.reason,
-                now.mono - record.since,
-                None if record.retry_at is None else max(0.0, record.retry_at - now.mono),
-                record.retries,
-            )
-            for record in sorted(self._beliefs.blacklist, key=lambda record: record.address.sort_key)
-        ]
+        return views.blacklist_of(self._beliefs, now)
+
+    def explain(self, address: Address, now: Instant) -> views.Story:
+        """Return all that is known of an address, and how it came to be."""
+        is_own = address == self.own.address
+        return views.Story(
+            address,
+            views.own_view(self.own, now) if is_own else views.member_of(self._beliefs, address, now),
+            views.blacklisted_of(self._beliefs, address, now),
+            tuple(self._provenance.of(address)),
+            now.wall,
+        )
+
+    def snapshot(self, now: Instant) -> Snapshot:
+        """Return what is to be kept across a restart; whoever asks keeps it."""
+        self._save_asked = False
+        self._kept_version = self._version()
+        return snapshot.take(self._beliefs, max(self.own.timestamp, self._kept_timestamp), now)
 
     # Time.
 
@@ -100,9 +117,9 @@ class Node:
         """Begin: join at once, and have the first round at a random phase."""
         self._tick_at = now.mono + self._rng.uniform(0, self._settings.gossip.interval_s)
         out = Output([Schedule(Timer.ROUND, self._tick_at)])
-        if self._settings.node.join:
+        if self._settings.node.join and not self._has_joined():
             out.effects.append(Join())
-        return out
+        return self._finish(out, now)
 
     def handle_timer(self, timer: Timer, now: Instant) -> Output:
         """Handle a timer that was scheduled."""
@@ -122,59 +139,61 @@ class Node:
         beliefs.table.rotate()
         beliefs.retry_due(now)
         self._pulls.begin_round()
-        self._refuted = False
-        if self._settings.node.join and not beliefs.table.members:
+        self._hearing.begin_round(now)
+        if self._settings.node.join and not self._has_joined():
             out.effects.append(Join())
-        peer = beliefs.permutation.next(beliefs.table.members, self._pulls.may_open)
-        if peer is not None:
-            out.effects.append(self._pulls.open(peer, Purpose.ROUND, now))
+        self._pull_some(Purpose.ROUND, 1, out, now)
         return self._finish(out, now)
+
+    def handle_stop(self, now: Instant) -> Output:
+        """Begin to leave: pull from a few members, to tell them on the way out."""
+        self._hearing.leaving = True
+        out = Output()
+        self._pull_some(Purpose.LEAVE, self._settings.reply.tell_leaving, out, now)
+        return out
 
     # What peers say.
 
     def handle_table(self, peer: Address, pulled: Pulled, now: Instant) -> Output:
         """Take the table that a pull brought, and believe or doubt what it says."""
         pull = self._pulls.close(peer)
-        out = Output()
-        decoded = self._decode(peer, pulled, now)
-        if self._is_late(peer, pull):
-            out.events.append(_pull_finished(peer, pull, pulled, decoded, 0, now))
-            return self._finish(out, now)
-        events = self._first_hand(peer, pull, decoded, now)
-        if peer in self._beliefs.table or pull.purpose in (Purpose.JOIN, Purpose.USER):
-            events += self._hearsay(peer, decoded.entries, now)
-        if decoded.mostly_rejected:
-            events += self._beliefs.strike(peer, "rejected_lines", now)
-        taken = sum(isinstance(event, _TAKEN) for event in events)
-        out.events = [_pull_finished(peer, pull, pulled, decoded, taken, now), *events]
-        return self._finish(out, now)
+        self._joined |= pull.purpose is Purpose.JOIN
+        events, reply = self._hearing.table(peer, pull, pulled, now, is_late=self._is_late(peer, pull))
+        return self._finish(Output([SendReply(peer, reply)] if reply is not None else [], events), now)
 
     def handle_failure(self, peer: Address, failure: Failure, now: Instant) -> Output:
         """Take the news that a pull failed before a line was read."""
         pull = self._pulls.close(peer)
-        beliefs = self._beliefs
+        beliefs, reason = self._beliefs, failure.reason
         member = beliefs.table.get(peer)
         counts = not failure.ours and not self._is_late(peer, pull)
         failures = (member.failures if member else 0) + counts
-        events: list[ev.Event] = []
-        reason = failure.reason
-        if counts:
-            if pull.purpose is Purpose.USER and peer not in beliefs.blacklist:
-                events = beliefs.ban(peer, reason, now)
-            elif pull.purpose is not Purpose.JOIN or peer in beliefs.table:
-                events = beliefs.failed(peer, reason, now)
+        out = Output()
+        if counts and pull.purpose is Purpose.USER and peer not in beliefs.blacklist:
+            out.events = beliefs.ban(peer, reason, now)
+        elif counts and (pull.purpose is not Purpose.JOIN or peer in beliefs.table):
+            out.events = beliefs.failed(peer, reason, now)
         duration_ms = round(1000 * (now.mono - pull.began), 3)
         failed = ev.PullFailed(peer, pull.purpose, duration_ms, failure.received, reason, failures)
-        return self._finish(Output([], [failed, *events]), now)
+        out.events.insert(0, failed)
+        if any(isinstance(event, ev.MemberSuspected) and event.failures == 2 for event in out.events):
+            self._pull_some(Purpose.POKE, self._pulls.pokes_left(), out, now, but=peer)
+        return self._finish(out, now)
 
     def abandon_pull(self, peer: Address) -> None:
         """Forget an open pull that will have no result: the node is stopping, or its puller crashed."""
         self._pulls.close(peer)
 
+    def handle_reply(self, host: str, pulled: Pulled, now: Instant) -> Output:
+        """Take what a caller from `host` (its IP) said after it had read the table."""
+        return self._finish(Output(events=self._hearing.reply(host, pulled, now)), now)
+
     def handle_join(self, addresses: Sequence[Address], now: Instant) -> Output:
-        """Pull from what the names of `node.join` stand for, unless there is a live member by now."""
+        """Pull from what the names of `node.join` stand for, unless one of them has answered by now."""
         out = Output()
-        if not self._beliefs.table.members:
+        if not self._has_joined():
+            # Who is told to join only itself has nobody to wait for.
+            self._joined = set(addresses) == {self.own.address}
             for address in dict.fromkeys(addresses):
                 if self._pulls.may_open(address):
                     out.effects.append(self._pulls.open(address, Purpose.JOIN, now))
@@ -193,13 +212,15 @@ class Node:
         return Output([self._pulls.open(address, Purpose.USER, now)])
 
     def set_state(self, state: int, now: Instant) -> Output:
-        """Set the own state, 0 to 9, with a timestamp later than any before."""
+        """Set the own state, 0 to 9, with a timestamp later than any before, and poke a few members."""
         if not 0 <= state <= 9:
             raise ValueError(f"the state is one digit, 0 to 9, not {state}")
         previous = self.own
         timestamp = max(int(now.wall), previous.timestamp + 1)
         self._beliefs.table.set_own(Entry(previous.address, timestamp, state))
-        return Output(events=[ev.OwnStateSet(previous.state, state, timestamp)])
+        out = Output(events=[ev.OwnStateSet(previous.state, state, timestamp)])
+        self._pull_some(Purpose.POKE, self._pulls.pokes_left(), out, now)
+        return self._finish(out, now)
 
     def set_adversary(self, strategy: str | None) -> Output:
         """Answer callers with a strategy from now on, or honestly for None."""
@@ -213,7 +234,7 @@ class Node:
         """Blacklist an address for good; no event means that it was already. Not for the own one."""
         if address == self.own.address:
             raise ValueError(f"{address} is this node itself")
-        return Output(events=self._beliefs.block(address, now))
+        return self._finish(Output(events=self._beliefs.block(address, now)), now)
 
     def unblock(self, address: Address, now: Instant) -> Output:
         """Take an address off the blacklist; no event means that it was not on it."""
@@ -221,67 +242,46 @@ class Node:
 
     # Inside.
 
+    def _has_joined(self) -> bool:
+        """Tell whether one of `node.join` has answered and there are members.
+
+        That somebody else called first is not enough: two halves of a cluster would never meet.
+        """
+        return self._joined and len(self._beliefs.table) > 0
+
     def _is_late(self, peer: Address, pull: OpenPull) -> bool:
         """Tell whether a peer was taken off the table while this pull was open: only a retry counts now."""
         blacklist = self._beliefs.blacklist
-        asked_as_member = pull.purpose in (Purpose.ROUND, Purpose.CHECK)
+        asked_as_member = pull.purpose not in (Purpose.RETRY, Purpose.JOIN, Purpose.USER)
         return blacklist.is_blocked(peer) or (asked_as_member and peer in blacklist)
 
-    def _decode(self, peer: Address, pulled: Pulled, now: Instant) -> Decoded:
-        pull = self._settings.pull
-        latest = now.wall + self._settings.gossip.max_clock_skew_s
-        rules = Rules(pull.max_line_bytes, latest, peer.is_loopback)
-        return decode(pulled, self._beliefs.table.lines, rules, pull.max_lines)
-
-    def _first_hand(self, peer: Address, pull: OpenPull, decoded: Decoded, now: Instant) -> list[ev.Event]:
+    def _pull_some(
+        self, purpose: Purpose, number: int, out: Output, now: Instant, but: Address | None = None
+    ) -> None:
         beliefs = self._beliefs
-        beliefs.answered(peer, now)
-        word = decoded.word_of(peer, self.entry_of(peer))
-        if peer in beliefs.table:
-            if word is None:
-                return []
-        elif word is None or decoded.mostly_rejected:
-            return beliefs.not_admitted(peer, "no_own_entry" if word is None else "rejected_lines", now)
-        source = next((str(claim.source) for claim in pull.claims if claim.source), str(pull.purpose))
-        return beliefs.own_word(word, source, now) + beliefs.judge(pull.claims, word, now)
+        for _ in range(number):
+            peer = beliefs.permutation.next(
+                beliefs.table.members, lambda member: member != but and self._pulls.may_open(member)
+            )
+            if peer is None:
+                return
+            out.effects.append(self._pulls.open(peer, purpose, now))
 
-    def _hearsay(self, peer: Address, entries: Sequence[Entry], now: Instant) -> list[ev.Event]:
-        events: list[ev.Event] = []
-        for entry in entries:
-            if entry.address == self.own.address:
-                events += self._refute(entry, peer, now)
-            elif entry.address != peer:
-                events += self._beliefs.hear(entry, peer, now)
-        return events
-
-    def _refute(self, seen: Entry, peer: Address, now: Instant) -> list[ev.Event]:
-        """Stamp the own state so that it beats what a peer holds for this node, at most once a round."""
-        if self._refuted or not seen.beats(self.own):
-            return []
-        self._refuted = True
-        timestamp = max(int(now.wall), seen.timestamp + 1)
-        self._beliefs.table.set_own(self.own._replace(timestamp=timestamp))
-        return [ev.OwnEntryRefuted(peer, seen.timestamp, seen.state, timestamp)]
+    def _version(self) -> int:
+        return self._beliefs.table.version + self._beliefs.blacklist.version
 
     def _finish(self, out: Output, now: Instant) -> Output:
+        """Add what every handler may lead to: checks that are due, the record, the snapshot to be kept."""
         out.effects += self._pulls.launch_checks(now)
+        self._provenance.record(out.events, now.wall, self._beliefs.table)
+        if self._settings.node.data_dir:
+            # An own timestamp ahead of the clock could be given out again after a crash: it is kept first.
+            urgent = self.own.timestamp > max(now.wall, self._kept_timestamp)
+            if urgent:
+                # As much room as was needed since the start: restarts in a loop must not run far ahead.
+                given_out = self.own.timestamp - self._first_timestamp
+                self._kept_timestamp = self.own.timestamp + min(given_out, _TIMESTAMPS_AHEAD)
+            if urgent or (self._version() != self._kept_version and not self._save_asked):
+                self._save_asked = True
+                out.effects.insert(0, SaveSnapshot(urgent))
         return out
-
-
-_TAKEN = (ev.MemberAdded, ev.MemberForgiven, ev.StateChanged, ev.EntryRestamped)
-
-
-def _pull_finished(
-    peer: Address, pull: OpenPull, pulled: Pulled, decoded: Decoded, taken: int, now: Instant
-) -> ev.PullFinished:
-    return ev.PullFinished(
-        peer=peer,
-        purpose=pull.purpose,
-        duration_ms=round(1000 * (now.mono - pull.began), 3),
-        bytes=len(pulled.data),
-        lines=decoded.lines,
-        taken=taken,
-        rejected=decoded.rejected,
-        end=pulled.end,
-        sample=decoded.sample,
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from gossip.core.address import Address
-from gossip.core.attention import Mention
+from gossip.core.attention import Kind, Mention
 from gossip.core.beliefs import Beliefs
 from gossip.core.effects import Effect, Pull, Purpose, Schedule, Timer
 from gossip.core.instant import Instant
@@ -27,12 +27,14 @@ class Pulls:
 
     def __init__(self, settings: Settings, own: Address, beliefs: Beliefs) -> None:
         self._settings = settings.attention
-        self._interval_s = settings.gossip.interval_s
+        self._gossip = settings.gossip
         self._own = own
         self._beliefs = beliefs
         self._open: dict[Address, OpenPull] = {}
         self._rounds = 0
         self._checks_left = self._settings.checks_per_round_joining
+        self._suspicions_left = max(1, self._settings.checks_per_round // 2)
+        self._pokes_left = 2 * settings.gossip.pokes
         self._joining = True
         self._joining_since = 0
         self._wake_at = inf
@@ -74,6 +76,14 @@ class Pulls:
         elif not len(beliefs.attention) or self._rounds - self._joining_since > settings.joining_rounds:
             self._joining = False
         self._checks_left = settings.checks_per_round_joining if self._joining else settings.checks_per_round
+        self._suspicions_left = max(1, settings.checks_per_round // 2)
+        self._pokes_left = 2 * self._gossip.pokes
+
+    def pokes_left(self) -> int:
+        """Return how many pulls the next poke may make, and take them: two pokes a round at most."""
+        pokes = min(self._gossip.pokes, self._pokes_left)
+        self._pokes_left -= pokes
+        return pokes
 
     def woken(self) -> None:
         """Note that the timer for checks has gone off."""
@@ -83,19 +93,22 @@ class Pulls:
         """Open the checks that are due and within the budget, and schedule a look at the next."""
         beliefs, effects = self._beliefs, list[Effect]()
         while self._checks_left > 0 and len(self._open) < self._settings.max_open_pulls:
-            mentions = beliefs.attention.take(now.mono, self._open)
+            mentions = beliefs.attention.take(now.mono, self._open, suspicions=self._suspicions_left > 0)
             if not mentions:
                 break
             if not beliefs.worth_checking(mentions, now):
                 continue
             subject = mentions[0].subject
             self._checks_left -= 1
-            beliefs.attention.rest(subject, now.mono + self._settings.cooldown_rounds * self._interval_s)
+            self._suspicions_left -= any(mention.kind is Kind.SUSPICION for mention in mentions)
+            cooldown_s = self._settings.cooldown_rounds * self._gossip.interval_s
+            beliefs.attention.cool(subject, now.mono + cooldown_s)
             purpose = Purpose.RETRY if subject in beliefs.blacklist else Purpose.CHECK
             self._open[subject] = OpenPull(purpose, mentions, now.mono)
             effects.append(Pull(subject, purpose))
-        due = beliefs.attention.next_due
-        if self._checks_left > 0 and now.mono < due < self._wake_at:
-            self._wake_at = due
-            effects.append(Schedule(Timer.CHECKS, due))
+        if self._checks_left > 0:
+            due = beliefs.attention.next_due(now.mono, suspicions=self._suspicions_left > 0)
+            if due < self._wake_at:
+                self._wake_at = due
+                effects.append(Schedule(Timer.CHECKS, due))
         return effects

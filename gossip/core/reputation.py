@@ -45,12 +45,14 @@ class Reputation:
         record.false_hints.clear()
         return True
 
-    def ignores(self, source: Address, subject: Address, mono: float) -> bool:
-        """Tell whether a hint of `source` about `subject` is not worth a check now."""
+    def ignores(self, source: Address, subject: Address, mono: float) -> str | None:
+        """Return why a hint of `source` about `subject` is not worth a check now, or None if it is."""
         record = self._records.get(source)
         if record is None:
-            return False
-        return record.distrusted_until > mono or subject in record.false_hints
+            return None
+        if record.distrusted_until > mono:
+            return "not_trusted"
+        return "disproved_before" if subject in record.false_hints else None
 
     def clear(self, peer: Address) -> None:
         """Start afresh with a peer."""

@@ -25,6 +25,8 @@ class NodeSettings:
     advertise: str = ""
     state: Annotated[int, Range(0, 9)] = 0
     join: tuple[str, ...] = ()
+    cluster: str = ""
+    data_dir: str = ""
     shutdown_s: Annotated[float, Range(0.1, 60)] = 5.0
 
 
@@ -33,7 +35,10 @@ class GossipSettings:
     interval_s: Annotated[float, Range(0.02, 3600)] = 3.0
     trust: Literal["verify", "hearsay"] = "verify"
     max_clock_skew_s: Annotated[float, Range(0, 86_400)] = 60.0
+    pokes: Annotated[int, Range(0, 16)] = 2
+    trust_advertised: bool = False
     max_members: Annotated[int, Range(1, 100_000)] = 10_000
+    max_members_per_ip: Annotated[int, Range(1, 100_000)] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class AttentionSettings:
     cooldown_rounds: Annotated[float, Range(0, 1_000)] = 1.0
     jitter_rounds: Annotated[float, Range(0, 10)] = 0.25
     recheck_rounds: Annotated[float, Range(0, 100)] = 0.5
+    suspicion_rounds: Annotated[float, Range(0, 1_000)] = 10.0
     candidate_retry_s: Annotated[float, Range(0, 86_400)] = 3600.0
     queue_max: Annotated[int, Range(1, 1_000_000)] = 8192
     queue_max_per_source: Annotated[int, Range(1, 1_000_000)] = 2048
@@ -53,7 +59,7 @@ class AttentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class BlacklistSettings:
-    failures_to_blacklist: Annotated[int, Range(1, 100)] = 4
+    failures_to_blacklist: Annotated[int, Range(1, 100)] = 5
     strikes_to_blacklist: Annotated[int, Range(1, 100)] = 3
     strike_decay_s: Annotated[float, Range(1, 604_800)] = 600.0
     blacklist_base_s: Annotated[float, Range(0.05, 86_400)] = 10.0
@@ -71,11 +77,18 @@ class PullSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplySettings:
+    reply_timeout_s: Annotated[float, Range(0.05, 60)] = 2.0
+    max_bytes: Annotated[int, Range(1024, 16 * 1024 * 1024)] = 65_536
+    max_lines: Annotated[int, Range(8, 100_000)] = 512
+    max_waiting: Annotated[int, Range(0, 100_000)] = 512
+    tell_leaving: Annotated[int, Range(0, 100)] = 3
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerSettings:
     backlog: Annotated[int, Range(1, 65_535)] = 1024
     answer_timeout_s: Annotated[float, Range(0.05, 300)] = 10.0
-    linger_s: Annotated[float, Range(0, 60)] = 2.0
-    linger_max_bytes: Annotated[int, Range(0, 16 * 1024 * 1024)] = 65_536
     max_callers: Annotated[int, Range(1, 100_000)] = 1024
 
 
@@ -83,6 +96,11 @@ class ListenerSettings:
 class AdversarySettings:
     strategy: str = "garbage"
     on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainSettings:
+    history: Annotated[int, Range(1, 1000)] = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,9 @@ class Settings:
     attention: AttentionSettings = field(default_factory=AttentionSettings)
     blacklist: BlacklistSettings = field(default_factory=BlacklistSettings)
     pull: PullSettings = field(default_factory=PullSettings)
+    reply: ReplySettings = field(default_factory=ReplySettings)
     listener: ListenerSettings = field(default_factory=ListenerSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    explain: ExplainSettings = field(default_factory=ExplainSettings)
     shell: ShellSettings = field(default_factory=ShellSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
@@ -17,7 +17,9 @@ _RECENT = 8
 class Member:
     """A node believed in: its entry and line, where it was learned, and how its pulls went.
 
-    `added` and `contacted` are monotonic seconds; `failures` counts failed pulls in a row.
+    `added`, `contacted` and `trusted_until` are monotonic seconds; `failures` counts failed pulls in a
+    row; until `trusted_until` nobody's suspicion is followed; `leaving`: it said that it shuts down;
+    until `stays_until` that is not believed again.
     """
 
     entry: Entry
@@ -26,13 +28,22 @@ class Member:
     added: float
     contacted: float | None = None
     failures: int = 0
+    trusted_until: float = 0.0
+    leaving: bool = False
+    stays_until: float = 0.0
 
 
 class Table:
-    """Own entry and members; renders the served bytes once per change or rotation."""
+    """Own entry and members; renders the served bytes once per change or rotation.
 
-    def __init__(self, own: Entry) -> None:
+    `header` is what the served table begins with; it ends with an empty line. `version` counts changes.
+    """
+
+    def __init__(self, own: Entry, header: bytes = b"") -> None:
         self._own = own
+        self._header = header
+        self._per_host: Counter[str] = Counter()
+        self.version = 0
         self._members: dict[Address, Member] = {}
         self._lines: set[bytes] = {own.line}
         self._recent: deque[Address] = deque(maxlen=_RECENT)
@@ -67,12 +78,26 @@ class Table:
         """Return a member, or None."""
         return self._members.get(address)
 
+    def count_on(self, host: str) -> int:
+        """Return how many members share an IP."""
+        return self._per_host[host]
+
+    def held(self) -> Iterator[tuple[Entry, bytes]]:
+        """Yield every entry with its line: own, the last changes, the rest."""
+        yield self._own, self._own.line
+        recent = dict.fromkeys(self._recent)
+        for address in recent:
+            yield self._members[address].entry, self._members[address].line
+        for address, member in self._members.items():
+            if address not in recent:
+                yield member.entry, member.line
+
     def set_own(self, entry: Entry) -> None:
         """Replace the own entry."""
         self._lines.discard(self._own.line)
         self._own = entry
         self._lines.add(entry.line)
-        self._rendered = None
+        self._changed()
 
     def put(self, entry: Entry, source: str, mono: float) -> Member:
         """Add a member, or replace the entry of one."""
@@ -80,6 +105,7 @@ class Table:
         if member is None:
             member = Member(entry, entry.line, source, mono)
             self._members[entry.address] = member
+            self._per_host[entry.address.host] += 1
         else:
             self._lines.discard(member.line)
             member.entry, member.line = entry, entry.line
@@ -94,7 +120,10 @@ class Table:
             self._lines.discard(member.line)
             if address in self._recent:
                 self._recent.remove(address)
-            self._rendered = None
+            self._per_host[address.host] -= 1
+            if not self._per_host[address.host]:
+                del self._per_host[address.host]
+            self._changed()
         return member
 
     def rotate(self) -> None:
@@ -103,7 +132,7 @@ class Table:
             self._rendered = None
 
     def render(self) -> bytes:
-        """Return the whole table: own entry, the last changes, then the rest.
+        """Return the whole table: header, own entry, the last changes, the rest, an empty line.
 
         Where there are more members than a short reader sees, the rest goes round from one
         rendering to the next, so that even such a reader meets every member in time.
@@ -117,11 +146,15 @@ class Table:
                 rest = rest[start:] + rest[:start]
                 self._offset = start + step
             lines = [self._own.line, *(self._members[address].line for address in recent), *rest]
-            self._rendered = b"\n".join(lines) + b"\n"
+            self._rendered = self._header + b"\n".join(lines) + b"\n\n"
         return self._rendered
 
     def _note_change(self, address: Address) -> None:
         if address in self._recent:
             self._recent.remove(address)
         self._recent.appendleft(address)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
         self._rendered = None

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gossip.core.address import Address
+from gossip.core.beliefs import Beliefs
 from gossip.core.entry import Entry
+from gossip.core.instant import Instant
+from gossip.core.provenance import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,56 @@ class JoinReport:
     entries: int
     is_member: bool
     is_blacklisted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is known of an address: what `explain` tells.
+
+    `member` and `blacklisted` are its rows in those listings; `records` is what happened, oldest first;
+    `wall` is now, in Unix seconds.
+    """
+
+    address: Address
+    member: MemberView | None
+    blacklisted: BlacklistView | None
+    records: tuple[Record, ...]
+    wall: float
+
+
+def members_of(beliefs: Beliefs, now: Instant) -> list[MemberView]:
+    """Return all members: the node itself first, then by address."""
+    own = beliefs.table.own
+    others = (member_of(beliefs, address, now) for address in sorted(beliefs.table, key=lambda a: a.sort_key))
+    return [own_view(own, now), *(view for view in others if view is not None)]
+
+
+def own_view(own: Entry, now: Instant) -> MemberView:
+    """Return the node's own row."""
+    return MemberView(own, True, max(0.0, now.wall - own.timestamp), 0.0, "self", 0)
+
+
+def member_of(beliefs: Beliefs, address: Address, now: Instant) -> MemberView | None:
+    """Return a member's row, or None."""
+    member = beliefs.table.get(address)
+    if member is None:
+        return None
+    contact_s = None if member.contacted is None else now.mono - member.contacted
+    age_s = max(0.0, now.wall - member.entry.timestamp)
+    return MemberView(member.entry, False, age_s, contact_s, member.source, member.failures)
+
+
+def blacklist_of(beliefs: Beliefs, now: Instant) -> list[BlacklistView]:
+    """Return the blacklisted and the blocked, by address."""
+    records = sorted(beliefs.blacklist, key=lambda record: record.address.sort_key)
+    views = (blacklisted_of(beliefs, record.address, now) for record in records)
+    return [view for view in views if view is not None]
+
+
+def blacklisted_of(beliefs: Beliefs, address: Address, now: Instant) -> BlacklistView | None:
+    """Return an address's row in the blacklist, or None."""
+    record = beliefs.blacklist.get(address)
+    if record is None:
+        return None
+    retry_in_s = None if record.retry_at is None else max(0.0, record.retry_at - now.mono)
+    return BlacklistView(address, record.reason, now.mono - record.since, retry_in_s, record.retries)

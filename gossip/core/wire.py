@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from gossip.core.address import Address, parse_cached
 from gossip.core.entry import Entry
-from gossip.core.settings import PullSettings
 
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _TIMESTAMP = re.compile(rb"0|[1-9][0-9]{0,11}")
@@ -70,10 +69,11 @@ class Failure(NamedTuple):
 
 
 class TableReader:
-    """Collects the chunks of a pulled table and tells when it has ended."""
+    """Collects the chunks of a table, or of a reply, and tells when it has ended."""
 
-    def __init__(self, limits: PullSettings) -> None:
-        self._limits = limits
+    def __init__(self, max_bytes: int, max_lines: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_lines = max_lines
         self._buffer = bytearray()
         self._lines = 0
 
@@ -94,14 +94,14 @@ class TableReader:
         """
         seen = len(self._buffer)
         self._buffer += chunk
-        del self._buffer[self._limits.max_bytes :]
+        del self._buffer[self._max_bytes :]
         end = self._empty_line(max(0, seen - 2))
         lines = self._lines + self._buffer.count(b"\n", seen)
-        if lines >= self._limits.max_lines:
-            self._cut_after_line(self._limits.max_lines - self._lines, seen)
-            lines, end = self._limits.max_lines, End.MAX_LINES
+        if lines >= self._max_lines:
+            self._cut_after_line(self._max_lines - self._lines, seen)
+            lines, end = self._max_lines, End.MAX_LINES
         self._lines = lines
-        if end is None and len(self._buffer) >= self._limits.max_bytes:
+        if end is None and len(self._buffer) >= self._max_bytes:
             return End.MAX_BYTES
         return end
 
@@ -138,11 +138,13 @@ class Rules(NamedTuple):
 class Decoded:
     """A table, line by line.
 
-    `entries` are those of lines not in `known`, in order; `seen` holds every line of the table.
+    `entries` are those of lines not in `known`, in order; `directives` are the lines that begin with
+    `#`; `seen` holds every line of the table.
     """
 
     lines: int = 0
     entries: list[Entry] = field(default_factory=list)
+    directives: list[bytes] = field(default_factory=list)
     seen: Set[bytes] = frozenset()
     rejected: dict[str, int] = field(default_factory=dict)
     sample: str | None = None
@@ -151,6 +153,12 @@ class Decoded:
     def mostly_rejected(self) -> bool:
         """Whether more lines were rejected than not."""
         return 2 * sum(self.rejected.values()) > self.lines
+
+    def reject(self, reason: Reason, line: bytes) -> None:
+        """Count a rejected line, and keep the first as a sample."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + 1
+        if self.sample is None:
+            self.sample = escape(line[:_SAMPLE_BYTES])
 
     def word_of(self, subject: Address, held: Entry | None) -> Entry | None:
         """Return the greatest entry of `subject` in this table, `held` being the one known before."""
@@ -165,7 +173,7 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
     """Decode a table; lines in `known` are counted but not parsed again.
 
     Comparing whole lines runs in C and costs a fifth of parsing them, so that a pull costs what
-    is new and not what is known. Lines that begin with `#` belong to the reply layer and are skipped.
+    is new and not what is known. Lines that begin with `#` belong to the reply layer.
     """
     data = pulled.data
     if b"\r" in data:
@@ -178,15 +186,16 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
             lines.append(tail)
     decoded = Decoded(lines=len(lines), seen=set(lines))
     for line in lines:
-        if line in known or line.startswith(b"#"):
+        if line in known:
+            continue
+        if line.startswith(b"#"):
+            decoded.directives.append(line)
             continue
         entry = parse_line(line, rules)
         if isinstance(entry, Entry):
             decoded.entries.append(entry)
-            continue
-        decoded.rejected[entry] = decoded.rejected.get(entry, 0) + 1
-        if decoded.sample is None:
-            decoded.sample = escape(line[:_SAMPLE_BYTES])
+        else:
+            decoded.reject(entry, line)
     return decoded
 
 

@@ -1,0 +1,142 @@
+"""The story of each address: who mentioned it, what was believed or refused and why, how its pulls went.
+
+Made from the node's own events, so that it can tell nothing else than what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+
+from gossip.core import events as ev
+from gossip.core.address import Address
+
+
+@dataclass(slots=True)
+class Record:
+    """One thing that happened, `count` times, from `first` to `last` (Unix seconds, own clock)."""
+
+    first: int
+    last: int
+    count: int
+    what: str
+    source: str
+    detail: str
+
+
+class Provenance:
+    """The first record of each address and its last `history`, for `size_max` addresses.
+
+    When there are more, the oldest story goes that is not of a member.
+    """
+
+    def __init__(self, history: int, size_max: int) -> None:
+        self._history = history
+        self._size_max = size_max
+        self._stories: dict[Address, list[Record]] = {}
+
+    def __len__(self) -> int:
+        return len(self._stories)
+
+    def record(self, events: Iterable[ev.Event], wall: float, members: Container[Address] = ()) -> None:
+        """Add what happened; the same thing again only counts up."""
+        for event in events:
+            for subject, what, source, detail in _tell(event):
+                if subject not in self._stories and len(self._stories) >= self._size_max:
+                    self._make_room(members)
+                self._add(subject, Record(int(wall), int(wall), 1, what, source, detail))
+
+    def of(self, address: Address) -> list[Record]:
+        """Return the story of an address, oldest first."""
+        return list(self._stories.get(address, ()))
+
+    def _add(self, subject: Address, record: Record) -> None:
+        story = self._stories.setdefault(subject, [])
+        for index, earlier in enumerate(story):
+            if (earlier.what, earlier.source, earlier.detail) == (record.what, record.source, record.detail):
+                record.first, record.count = earlier.first, earlier.count + 1
+                if index:  # the first record keeps its place: who began the story
+                    del story[index]
+                    story.append(record)
+                else:
+                    story[0] = record
+                return
+        story.append(record)
+        if len(story) > self._history + 1:
+            del story[1]
+
+    def _make_room(self, members: Container[Address]) -> None:
+        """Drop the oldest story of no member: whoever makes up addresses must not wipe out the others."""
+        for _ in range(len(self._stories)):
+            oldest = next(iter(self._stories))
+            story = self._stories.pop(oldest)
+            if oldest not in members:
+                return
+            self._stories[oldest] = story
+        del self._stories[next(iter(self._stories))]
+
+
+_Fact = tuple[Address, str, str, str]
+
+
+def _tell(event: ev.Event) -> Iterator[_Fact]:
+    """Yield what an event says of each address that it concerns."""
+    match event:
+        case ev.CandidateHeard(candidate, source):
+            yield candidate, "mentioned", source, ""
+        case ev.CandidateRefused(candidate, reason):
+            yield candidate, "not admitted", "", reason
+        case ev.HintHeard(member, source, timestamp, state):
+            yield member, "hint heard", source, _entry(state, timestamp)
+        case ev.HintIgnored(member, hint_source, reason):
+            yield member, "hint ignored", str(hint_source), reason
+        case ev.HintDisproved(member, liar, timestamp, state):
+            yield member, "hint disproved", str(liar), _entry(state, timestamp)
+            yield liar, "told a false or stale hint", "", f"about {member}"
+        case ev.MemberAdded(member, state, timestamp, source):
+            yield member, "admitted", source, _entry(state, timestamp)
+        case ev.StateChanged(member, _, state, timestamp, source):
+            yield member, "entry taken", source, _entry(state, timestamp)
+        case ev.EntryRestamped(member, state, timestamp, source):
+            yield member, "entry taken", source, _entry(state, timestamp)
+        case ev.PullFinished(peer=peer, purpose=purpose, rejected=rejected):
+            if purpose != "round":
+                yield peer, "answered", "", purpose
+            for reason in rejected:
+                yield peer, "lines rejected", "", reason
+        case ev.PullFailed(peer=peer, purpose=purpose, reason=reason):
+            yield peer, "pull failed", "", f"{reason} ({purpose})"
+        case _:
+            yield from _tell_of_standing(event)
+
+
+def _tell_of_standing(event: ev.Event) -> Iterator[_Fact]:
+    match event:
+        case ev.StrikeGiven(peer, reason, strikes):
+            yield peer, "strike given", "", f"{reason}, strike {strikes}"
+        case ev.PeerDistrusted(peer, for_s):
+            yield peer, "hints not trusted", "", f"for {for_s:g} s"
+        case ev.SuspicionHeard(member, source):
+            yield member, "suspected by", str(source), ""
+        case ev.LeavingHeard(member):
+            yield member, "said that it leaves", str(member), ""
+        case ev.MemberBlacklisted(member, reason):
+            yield member, "blacklisted", "", reason
+        case ev.RetryFailed(member, reason):
+            yield member, "retry failed", "", reason
+        case ev.MemberForgiven(member, state):
+            yield member, "forgiven", "", f"state {state}"
+        case ev.MemberForgotten(member):
+            yield member, "forgotten", "", ""
+        case ev.MemberBlocked(member):
+            yield member, "blocked by hand", "", ""
+        case ev.MemberUnblocked(member):
+            yield member, "unblocked by hand", "", ""
+        case ev.OwnEntryRefuted(peer, timestamp, state):
+            yield peer, "held a newer entry for this node", "", _entry(state, timestamp)
+        case ev.ClusterMismatch(peer, theirs):
+            yield peer, "of another cluster", "", theirs or "(none)"
+
+
+def _entry(state: int, timestamp: int) -> str:
+    return f"state {state} of {timestamp}"
