@@ -1,12 +1,13 @@
 # make run    a live demo cluster with a shell (ARGS="--nodes 9 --liars 2" is passed on)
 # make test   all tests
 # make check  what CI runs: lint, types, tests
+# make figures  how fast news travels and deaths are found out, simulated at full size (some minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint types check clean
+.PHONY: run test lint types check figures clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python gossipd.py demo $(ARGS)
@@ -21,6 +22,9 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy gossip gossipd.py
 
 check: lint types test
+
+figures: $(VENV)/.installed
+	$(BIN)/python -m gossip.sim.figures
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"gossipd needs Python 3.11 or later, found {v[0]}.{v[1]}; call make PYTHON=/path/to/python3.11")'
