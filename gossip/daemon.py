@@ -11,41 +11,55 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 import gevent
-from gevent import Greenlet, socket
+from gevent import Greenlet
 from gevent.event import Event as Flag
 
 from gossip.config import advertised
-from gossip.core.address import Address, AddressError, parse_cached, split_host_port
+from gossip.core.address import Address, AddressError, split_host_port
 from gossip.core.attacks import STRATEGIES, Step
-from gossip.core.effects import Join, Output, Pull, Schedule, Timer
+from gossip.core.effects import Join, Output, Pull, Purpose, SaveSnapshot, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
 from gossip.core.events import Event, PullFailed, PullFinished
 from gossip.core.instant import Instant
 from gossip.core.node import Node
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
-from gossip.core.wire import Failure
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.core.wire import Failure, Pulled
+from gossip.keeper import Keeper, load
 from gossip.log.events import NodeLog
 from gossip.net.listener import Listener, listening_socket
+from gossip.net.names import resolve
 from gossip.net.puller import pull
+from gossip.store import Store
 
+_PATIENCE_S = 1.0  # with open pulls, at the stop
 Watcher = Callable[[Event], None]
 
 
 class Daemon:
-    """One running node. What a shell may ask of it is in `shell/console.py`."""
+    """One running node. What a shell may ask of it is in `shell/console.py`.
+
+    With a data folder, making one takes its lock; StoreError where that cannot be.
+    """
 
     def __init__(self, settings: Settings, log: NodeLog, rng: Random | None = None) -> None:
         self._settings = settings
         self._log = log
         host, port = split_host_port(settings.node.listen)
         self._listen = (host.strip("[]"), port)
-        self._node = Node(settings, advertised(settings), rng or Random(), _now())
+        address = advertised(settings)
+        store = Store(settings.node.data_dir, address) if settings.node.data_dir else None
+        kept = load(store, log) if store is not None else None
+        self._node = Node(settings, address, rng or Random(), _now(), kept)
+        self._keeper: Keeper | None = None
+        if store is not None:
+            self._keeper = Keeper(store, lambda: self._node.snapshot(_now()), log, self.crashed)
         self._listener: Listener | None = None
         self._timers: dict[Timer, Greenlet] = {}
         self._pulls: dict[Address, Greenlet] = {}
         self._joining: Greenlet | None = None
         self._watchers: list[Watcher] = []
+        self._is_down = False
         self.stopping = Flag()
         self.exit_status = 0
 
@@ -69,8 +83,15 @@ class Daemon:
         """Listen and gossip from now on; raise OSError when the address cannot be listened on."""
         host, port = self._listen
         settings = self._settings.listener
-        sock = listening_socket(host, port, settings.backlog)
-        self._listener = Listener(sock, settings, self._answer, self.crashed)
+        try:
+            sock = listening_socket(host, port, settings.backlog)
+        except OSError:
+            if self._keeper is not None:
+                self._keeper.abandon()
+            raise
+        self._listener = Listener(
+            sock, settings, self._settings.reply, self._answer, self._on_reply, self.crashed
+        )
         self._listener.start()
         self._log.fact("listener_started", listen=self._settings.node.listen, trust=self.status().trust)
         self._interpret(self._node.handle_start(_now()))
@@ -80,18 +101,28 @@ class Daemon:
         self.stopping.set()
 
     def shut_down(self) -> None:
-        """Stop in order, within `shutdown_s`: listener, rounds, open pulls."""
+        """Stop in order, within `shutdown_s`: listener, rounds, leaving notice, open pulls, snapshot."""
+        if self._is_down:
+            return
+        self._is_down = True
         self.stopping.set()
-        deadline = time.monotonic() + self._settings.node.shutdown_s
+        shutdown_s = self._settings.node.shutdown_s
+        deadline = time.monotonic() + shutdown_s
+        save_s = min(1.0, shutdown_s / 4) if self._keeper is not None else 0.0
         if self._listener is not None:
             self._listener.stop()
         rounds = [*self._timers.values(), self._joining]
         gevent.killall([greenlet for greenlet in rounds if greenlet is not None])
-        # An open pull may finish: going away before the table was read stops a seed's server.
-        gevent.joinall(list(self._pulls.values()), timeout=deadline - time.monotonic())
+        self._interpret(self._node.handle_stop(_now()))
+        # An open pull may finish: going away before the table was read stops a seed's server. One that is
+        # not through by then is waiting for a peer that hangs.
+        patience_s = min(_PATIENCE_S, deadline - save_s - time.monotonic())
+        gevent.joinall(list(self._pulls.values()), timeout=patience_s)
         gevent.killall(list(self._pulls.values()), timeout=1)
         if self._listener is not None:
             self._listener.close_callers()
+        if self._keeper is not None:
+            self._keeper.close(max(save_s, deadline - time.monotonic()))
         self._log.fact("node_stopped", round=self.status().round, exit_status=self.exit_status)
 
     # What a shell asks (shell/console.py).
@@ -145,6 +176,10 @@ class Daemon:
         """Take an address off the blacklist; return False when it was not on it."""
         return bool(self._interpret(self._node.unblock(address, _now())).events)
 
+    def explain(self, address: Address) -> Story:
+        """Return all that is known of an address, and how it came to be."""
+        return self._node.explain(address, _now())
+
     # The interpreter of effects.
 
     def _interpret(self, out: Output) -> Output:
@@ -154,10 +189,15 @@ class Daemon:
                 watcher(event)
         for effect in out.effects:
             match effect:
-                case Pull(peer) if self.stopping.is_set():
+                case Pull(peer, purpose) if self.stopping.is_set() and purpose is not Purpose.LEAVE:
                     self._node.abandon_pull(peer)
                 case Pull(peer):
-                    self._pulls[peer] = self._spawn(self._pull, peer)
+                    self._pulls[peer] = self._spawn(self._pull, peer, self._pulls.get(peer))
+                case SendReply():
+                    pass  # `_pull` sends it, on its own connection.
+                case SaveSnapshot(urgent):
+                    if self._keeper is not None:
+                        self._keeper.ask(urgent=urgent)
                 case Schedule(timer, at):
                     self._schedule(timer, at)
                 case Join():
@@ -178,20 +218,29 @@ class Daemon:
     def _on_timer(self, timer: Timer) -> None:
         self._interpret(self._node.handle_timer(timer, _now()))
 
-    def _pull(self, peer: Address) -> PullFinished | PullFailed:
+    def _pull(self, peer: Address, earlier: Greenlet | None) -> PullFinished | PullFailed:
+        results: list[Pulled | Failure] = []
+        outs: list[Output] = []
+
+        def take(result: Pulled | Failure) -> bytes | None:
+            results.append(result)
+            handle = self._node.handle_failure if isinstance(result, Failure) else self._node.handle_table
+            outs.append(handle(peer, result, _now()))  # type: ignore[arg-type]
+            self._interpret(outs[0])
+            return next((effect.data for effect in outs[0].effects if isinstance(effect, SendReply)), None)
+
         try:
-            result = pull(peer, self._settings.pull, self._source_for(peer))
-        except BaseException:
-            self._node.abandon_pull(peer)
-            raise
+            if earlier is not None:
+                earlier.join()  # it sends its reply still: one connection at a time to any one peer
+            pull(peer, self._settings.pull, self._source_for(peer), take)
         finally:
-            self._pulls.pop(peer, None)
-        if isinstance(result, Failure):
-            out = self._node.handle_failure(peer, result, _now())
-        else:
-            out = self._node.handle_table(peer, result, _now())
-        self._interpret(out)
-        finished = out.events[0]
+            if earlier is not None:
+                earlier.kill(block=False)
+            if not results:
+                self._node.abandon_pull(peer)
+            if self._pulls.get(peer) is gevent.getcurrent():  # not the next one, which may have begun
+                del self._pulls[peer]
+        finished = outs[0].events[0]
         assert isinstance(finished, PullFinished | PullFailed)
         return finished
 
@@ -206,13 +255,16 @@ class Daemon:
         addresses: list[Address] = []
         for name in self._settings.node.join:
             try:
-                addresses += _resolve(name)
+                addresses += resolve(name)
             except (OSError, AddressError, UnicodeError) as error:
                 self._log.fact("join_unresolved", "warning", name=name, reason=str(error))
         self._interpret(self._node.handle_join(addresses, _now()))
 
     def _answer(self, caller: str) -> bytes | Iterator[Step]:
         return self._node.answer(caller, _now())
+
+    def _on_reply(self, caller: str, reply: Pulled) -> None:
+        self._interpret(self._node.handle_reply(caller, reply, _now()))
 
     # No silent death.
 
@@ -235,19 +287,3 @@ class Daemon:
 
 def _now() -> Instant:
     return Instant(time.time(), time.monotonic())
-
-
-def _resolve(name: str) -> list[Address]:
-    """Return the addresses that a `host:port` stands for now.
-
-    Raise OSError, AddressError, or UnicodeError for what no name server can be asked.
-    """
-    host, port = split_host_port(name)
-    host.encode("idna")  # Raised in the resolver's thread, it would be printed as a crash there.
-    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    hosts = dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)
-    addresses = [parse_cached(str(Address(host, port))) for host in hosts]
-    usable = [address for address in addresses if address is not None]  # not link-local, say
-    if not usable:
-        raise AddressError(f"nobody can gossip with {', '.join(hosts)}")
-    return usable

@@ -1,13 +1,15 @@
-"""Daemons on loopback, with small times, for the tests."""
+"""Daemons and listeners on loopback, with small times, and single pulls, for the tests."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
 import gevent
+from gevent import Greenlet
 
 from gossip.core import events as ev
 from gossip.core.address import Address
@@ -15,11 +17,19 @@ from gossip.core.settings import (
     AttentionSettings,
     BlacklistSettings,
     GossipSettings,
+    ListenerSettings,
     NodeSettings,
     PullSettings,
+    ReplySettings,
     Settings,
 )
+from gossip.core.wire import Failure, Pulled
 from gossip.daemon import Daemon
+from gossip.net.listener import Answer, Listener, listening_socket
+from gossip.net.puller import pull
+
+QUICK = ListenerSettings(answer_timeout_s=0.5)
+PATIENT_REPLY = ReplySettings(reply_timeout_s=30)  # who ends within a test was made to
 
 
 class Facts:
@@ -46,15 +56,25 @@ class Running:
     """A daemon and what it told its log."""
 
     def __init__(
-        self, address: Address, *join: object, quiet_s: float = 0.2, jitter: float = 0.25, **node: Any
+        self,
+        address: Address,
+        *join: object,
+        interval_s: float = 0.05,
+        quiet_s: float = 0.2,
+        pull_timeout_s: float = 1.0,
+        jitter: float = 0.25,
+        failures: int = 2,
+        **node: Any,
     ) -> None:
         node = {"listen": str(address), "join": tuple(map(str, join)), "shutdown_s": 1.0, **node}
         settings = Settings(
             node=NodeSettings(**node),
-            gossip=GossipSettings(interval_s=0.05),
+            gossip=GossipSettings(interval_s=interval_s),
             attention=AttentionSettings(candidate_retry_s=0.2, jitter_rounds=jitter),
-            blacklist=BlacklistSettings(failures_to_blacklist=2, blacklist_base_s=0.2, blacklist_max_s=0.4),
-            pull=PullSettings(pull_timeout_s=1.0, quiet_s=quiet_s),
+            blacklist=BlacklistSettings(
+                failures_to_blacklist=failures, blacklist_base_s=0.2, blacklist_max_s=0.4
+            ),
+            pull=PullSettings(pull_timeout_s=pull_timeout_s, quiet_s=quiet_s),
         )
         self.log = Facts()
         self.may_crash = False
@@ -62,11 +82,31 @@ class Running:
         self.address = self.daemon.address
         self.daemon.start()
 
+    def shut_down(self) -> None:
+        self.daemon.shut_down()
+
+    def vanish(self) -> None:
+        """End as a process that is killed does: nobody is told, and nothing more is kept."""
+        daemon = self.daemon
+        daemon._is_down = True
+        daemon.stopping.set()
+        greenlets = [*daemon._timers.values(), *daemon._pulls.values(), daemon._joining]
+        if daemon._keeper is not None:
+            greenlets.append(daemon._keeper._saver)
+            daemon._keeper.abandon()
+        if daemon._listener is not None:
+            daemon._listener.stop()
+            daemon._listener.close_callers()
+        gevent.killall([greenlet for greenlet in greenlets if greenlet is not None])
+
     def states(self) -> dict[Address, int]:
         return {view.entry.address: view.entry.state for view in self.daemon.members()}
 
     def blacklisted(self) -> dict[Address, str]:
         return {view.address: view.reason for view in self.daemon.blacklist()}
+
+    def learned_from(self) -> dict[Address, str]:
+        return {view.entry.address: view.learned_from for view in self.daemon.members()}
 
     def pulled(self, peer: Address) -> int:
         return sum(event.peer == peer for event in self.log.of(ev.PullFinished))
@@ -88,3 +128,49 @@ def running() -> Iterator[Start]:
     gevent.joinall([gevent.spawn(one.daemon.shut_down) for one in started], raise_error=True)
     crashes = [one.log.named("greenlet_crashed") for one in started if not one.may_crash]
     assert not any(crashes), crashes
+
+
+@contextmanager
+def served(
+    answer: Callable[[str], Answer],
+    settings: ListenerSettings = QUICK,
+    host: str = "127.0.0.1",
+    *,
+    reply: ReplySettings = PATIENT_REPLY,
+    replies: list[tuple[str, Pulled]] | None = None,
+    crashes: list[Greenlet] | None = None,
+    send_buffer: int | None = None,
+) -> Iterator[Address]:
+    """Run a listener that puts what callers say into `replies`.
+
+    Fail when a caller's greenlet dies of a bug, unless `crashes` collects these.
+    """
+    heard = replies if replies is not None else []
+    found = crashes if crashes is not None else []
+    sock = listening_socket(host, 0, settings.backlog)
+    if send_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # callers inherit it
+    listener = Listener(sock, settings, reply, answer, lambda *said: heard.append(said), found.append)
+    listener.start()
+    try:
+        yield Address(host, listener.server_port)
+    finally:
+        gevent.sleep(0)  # whoever was accepted just now begins
+        listener.stop()
+        listener.close_callers()
+    assert crashes is not None or not found
+
+
+def pull_once(
+    peer: Address, limits: PullSettings, source: str | None, reply: bytes | None = None
+) -> Pulled | Failure:
+    """Pull, answer with `reply` and return the result, which is to be given exactly once."""
+    results: list[Pulled | Failure] = []
+
+    def take(result: Pulled | Failure) -> bytes | None:
+        results.append(result)
+        return reply
+
+    pull(peer, limits, source, take)
+    (result,) = results
+    return result

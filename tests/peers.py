@@ -15,8 +15,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import Any
+from types import SimpleNamespace, TracebackType
+from typing import Any, cast
 
 import gevent
 
@@ -197,6 +197,20 @@ def read_away(sock: socket.socket) -> None:
     with contextlib.suppress(ConnectionResetError):
         while sock.recv(65_536):
             pass
+
+
+def say(address: Address, behave: Behaviour, source: str = "127.0.0.1") -> None:
+    """Read the table as a caller from `source`, then behave like that, and end the side."""
+    server, nobody = (address.host, address.port), cast(Peer, SimpleNamespace(over=threading.Event()))
+
+    def dialogue() -> None:
+        with socket.create_connection(server, PATIENCE_S, source_address=(source, 0)) as sock:
+            read_to_end(sock)
+            with contextlib.suppress(OSError):
+                behave(sock, nobody)
+                sock.shutdown(socket.SHUT_WR)
+
+    in_thread(dialogue)
 
 
 def has_ended(sock: socket.socket) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from operator import methodcaller
 
 import gevent
@@ -14,10 +13,10 @@ from gevent import Greenlet
 
 from gossip.core.address import Address
 from gossip.core.attacks import Step
-from gossip.core.settings import ListenerSettings, PullSettings
+from gossip.core.settings import ListenerSettings, PullSettings, ReplySettings
 from gossip.core.wire import End, Pulled
 from gossip.net.listener import Answer, Listener, listening_socket
-from gossip.net.puller import pull
+from tests.nodes import QUICK, pull_once, served
 from tests.peers import (
     PATIENCE_S,
     Crowd,
@@ -41,8 +40,7 @@ PATIENT = PullSettings(pull_timeout_s=20.0, quiet_s=15.0, max_bytes=32 * 1024 * 
 TABLE = b"127.0.0.1:5001,1630281124,1\n10.0.0.2:7000,1630281124,2\n"
 LARGE = TABLE * 10_000  # 550 kB
 HUGE = TABLE * 300_000  # 16 MB: more than the system buffers
-QUICK = ListenerSettings(answer_timeout_s=0.5, linger_s=0.3)
-SLOW = ListenerSettings(answer_timeout_s=30, linger_s=30)  # who ends within a test was made to
+SLOW = ListenerSettings(answer_timeout_s=30)  # who ends within a test was made to
 
 
 @pytest.fixture(autouse=True)
@@ -51,33 +49,8 @@ def closes_its_sockets() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def served(
-    answer: Callable[[str], Answer],
-    settings: ListenerSettings = QUICK,
-    host: str = "127.0.0.1",
-    *,
-    crashes: list[Greenlet] | None = None,
-    send_buffer: int | None = None,
-) -> Iterator[Address]:
-    """Run a listener; fail when a caller's greenlet dies of a bug, unless `crashes` collects these."""
-    found = crashes if crashes is not None else []
-    sock = listening_socket(host, 0, settings.backlog)
-    if send_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # callers inherit it
-    listener = Listener(sock, settings, answer, found.append)
-    listener.start()
-    try:
-        yield Address(host, listener.server_port)
-    finally:
-        gevent.sleep(0)  # whoever was accepted just now begins
-        listener.stop()
-        listener.close_callers()
-    assert crashes is not None or not found
-
-
 def is_answered(address: Address, table: bytes) -> bool:
-    return pull(address, PATIENT, None) == Pulled(table, End.CLOSED)
+    return pull_once(address, PATIENT, None) == Pulled(table, End.CLOSED)
 
 
 def waits(_: str) -> Iterator[Step]:
@@ -116,8 +89,9 @@ def test_a_caller_that_ends_its_side_first_gets_the_whole_table() -> None:
         assert in_thread(half_close, address) == LARGE
 
 
-def test_a_caller_that_holds_its_connection_open_is_let_go_after_linger_s() -> None:
-    with served(lambda _: TABLE, ListenerSettings(linger_s=0.2)) as address, call(address) as sock:
+def test_a_caller_that_holds_its_connection_open_is_let_go_after_reply_timeout_s() -> None:
+    short = ReplySettings(reply_timeout_s=0.2)
+    with served(lambda _: TABLE, reply=short) as address, call(address) as sock:
         assert in_thread(read_to_end, sock) == TABLE
         until(lambda: not is_connected(sock), "the listener's close")
 
@@ -130,7 +104,7 @@ def test_the_answer_is_told_the_callers_ip() -> None:
         return TABLE
 
     with served(answer, SLOW) as address:
-        assert pull(address, PATIENT, "127.0.0.3") == Pulled(TABLE, End.CLOSED)
+        assert pull_once(address, PATIENT, "127.0.0.3") == Pulled(TABLE, End.CLOSED)
     with served(answer, SLOW, "::") as address:
         assert is_answered(Address("::1", address.port), TABLE)
         assert is_answered(Address("127.0.0.1", address.port), TABLE)
@@ -289,7 +263,7 @@ def test_a_restart_finds_its_port_at_once(host: str) -> None:
     address = free_addresses(1, host)[0]
     for _ in range(3):
         sock = listening_socket(address.host, address.port, 16)
-        with Listener(sock, SLOW, lambda _: TABLE, pytest.fail) as listener:
+        with Listener(sock, SLOW, ReplySettings(), lambda _: TABLE, pytest.fail, pytest.fail) as listener:
             listener.start()
             assert is_answered(address, TABLE)
             listener.close_callers()

@@ -1,4 +1,4 @@
-"""The listener: every caller gets the table at once, in one write, and a graceful end.
+"""The listener: every caller gets the table at once, in one write, and a graceful end; it may then reply.
 
 A stuck, slow or hostile caller costs one greenlet for a bounded time and delays nobody else.
 """
@@ -13,7 +13,8 @@ from gevent import Greenlet, socket
 from gevent.server import StreamServer
 
 from gossip.core.attacks import Step
-from gossip.core.settings import ListenerSettings
+from gossip.core.settings import ListenerSettings, ReplySettings
+from gossip.core.wire import End, Pulled, TableReader
 
 Answer = bytes | Iterator[Step]
 _CHUNK = 16_384
@@ -38,19 +39,25 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
 class Listener(StreamServer):  # type: ignore[misc]
     """Answers every caller with `answer(its IP)`; a caller's faults end with its own connection.
 
-    `on_crash` is told of greenlets that die of a bug of ours.
+    A caller's reply goes to `on_reply(its IP, what it sent)`. `on_crash` is told of greenlets that die of
+    a bug of ours.
     """
 
     def __init__(
         self,
         sock: socket.socket,
         settings: ListenerSettings,
+        reply: ReplySettings,
         answer: Callable[[str], Answer],
+        on_reply: Callable[[str, Pulled], None],
         on_crash: Callable[[Greenlet], None],
     ) -> None:
         super().__init__(sock, self._serve)
         self._settings = settings
+        self._reply = reply
         self._answer = answer
+        self._on_reply = on_reply
+        self._waiting = 0
         self._on_crash = on_crash
         self._callers: dict[Greenlet, None] = {}
 
@@ -76,7 +83,8 @@ class Listener(StreamServer):  # type: ignore[misc]
             self._callers.pop(me, None)
 
     def _serve_until(self, sock: socket.socket, host: str, deadline: float) -> None:
-        for step in _steps(self._answer(host.removeprefix("::ffff:"))):
+        host = host.removeprefix("::ffff:")
+        for step in _steps(self._answer(host)):
             left_s = deadline - monotonic()
             if left_s <= 0:
                 return
@@ -86,17 +94,30 @@ class Listener(StreamServer):  # type: ignore[misc]
             else:
                 gevent.sleep(min(step, left_s))
         sock.shutdown(socket.SHUT_WR)
-        self._read_out(sock, min(deadline, monotonic() + self._settings.linger_s))
+        if self._waiting < self._reply.max_waiting:
+            self._waiting += 1
+            try:
+                self._read_reply(sock, host, monotonic() + self._reply.reply_timeout_s)
+            finally:
+                self._waiting -= 1
 
-    def _read_out(self, sock: socket.socket, deadline: float) -> None:
-        """Wait for the caller to end its side: closing over unread bytes would reset the connection."""
-        unread = self._settings.linger_max_bytes
+    def _read_reply(self, sock: socket.socket, host: str, deadline: float) -> None:
+        """Read what the caller says, if anything, until it ends its side.
+
+        Closing over unread bytes would reset the connection, so what is no reply is read out too.
+        """
+        reader = TableReader(self._reply.max_bytes, self._reply.max_lines)
+        end, unread = None, self._reply.max_bytes
         while unread > 0 and (left_s := deadline - monotonic()) > 0:
             sock.settimeout(left_s)
             chunk = sock.recv(min(_CHUNK, unread))
+            unread -= len(chunk)
+            if end is None:
+                end = reader.feed(chunk) if chunk else End.CLOSED
+                if end is not None and reader.size:
+                    self._on_reply(host, reader.pulled(end))
             if not chunk:
                 return
-            unread -= len(chunk)
 
 
 def _steps(answer: Answer) -> Iterable[Step]:

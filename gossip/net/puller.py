@@ -1,8 +1,12 @@
-"""One pull: connect, read the table to its end, close. Decides nothing about what it reads."""
+"""One pull: connect, read the table to its end, reply if there is something to say, close.
+
+Decides nothing about what it reads.
+"""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from contextlib import closing
 from time import monotonic
 
@@ -30,25 +34,53 @@ _THEIRS = {
 }
 
 
-def pull(peer: Address, limits: PullSettings, source: str | None) -> Pulled | Failure:
-    """Read the table of `peer`, from the local IP `source` (None: any), and never raise for its faults.
+Take = Callable[[Pulled | Failure], bytes | None]
 
-    The whole pull, connecting included, takes at most `pull_timeout_s`.
+
+def pull(peer: Address, limits: PullSettings, source: str | None, take: Take) -> None:
+    """Read the table of `peer`, calling from the local IP `source` (None: any); its faults never raise.
+
+    `take` is called once with the result, and returns the reply to send, or None. All in all this takes
+    at most `pull_timeout_s`.
     """
     deadline = monotonic() + limits.pull_timeout_s
-    reader = TableReader(limits)
     try:
-        with closing(_connect(peer, limits.pull_timeout_s, source)) as sock:
-            end = _read(sock, reader, limits.quiet_s, deadline)
-    except TimeoutError:
-        return Failure("timeout", reader.size)
+        sock = _connect(peer, limits.pull_timeout_s, source)
     except OSError as error:
-        if error.errno in _OURS:
-            return Failure(_OURS[error.errno], reader.size, ours=True)
-        return Failure(_THEIRS.get(error.errno or 0, _name(error)), reader.size)
+        take(_failure(error))
+        return
+    with closing(sock):
+        reply = take(_result(sock, limits, deadline))
+        if reply is not None:
+            _send(sock, reply, deadline)
+
+
+def _result(sock: socket.socket, limits: PullSettings, deadline: float) -> Pulled | Failure:
+    reader = TableReader(limits.max_bytes, limits.max_lines)
+    try:
+        end = _read(sock, reader, limits.quiet_s, deadline)
+    except OSError as error:
+        return _failure(error, reader.size)
     if end in (End.TIMEOUT, End.RESET) and not reader.has_line:
         return Failure(str(end), reader.size)
     return reader.pulled(end)
+
+
+def _send(sock: socket.socket, reply: bytes, deadline: float) -> None:
+    try:
+        sock.settimeout(max(0.001, deadline - monotonic()))
+        sock.sendall(reply)
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # A listener need not wait for a reply.
+
+
+def _failure(error: OSError, received: int = 0) -> Failure:
+    if isinstance(error, TimeoutError):
+        return Failure("timeout", received)
+    if error.errno in _OURS:
+        return Failure(_OURS[error.errno], received, ours=True)
+    return Failure(_THEIRS.get(error.errno or 0, _name(error)), received)
 
 
 def _connect(peer: Address, timeout_s: float, source: str | None) -> socket.socket:
