@@ -21,6 +21,10 @@ python gossipd.py [options]                run a node, by default as config/goss
        python gossipd.py IP PORT STATE [options]  run a node at this address, in this state
        python gossipd.py demo [options]           run a whole cluster in one process"""
 
+_EPILOG = """\
+--set node.data_dir=FOLDER keeps members and blacklist across restarts; --set node.cluster=NAME keeps nodes
+of other clusters apart. config/gossipd.toml explains all settings."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Run what the arguments ask for, and return the exit status."""
@@ -43,7 +47,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _node(argv: Sequence[str]) -> int:
-    parser = _Parser(prog="gossipd.py", usage=_USAGE, description="A pull-gossip node with a shell.")
+    parser = _Parser(
+        prog="gossipd.py", usage=_USAGE, description="A pull-gossip node with a shell.", epilog=_EPILOG
+    )
     parser.add_argument("seed", nargs="*", metavar="IP PORT STATE", help="as the original was called")
     parser.add_argument("--listen", metavar="ADDR", help="where to listen, such as 127.0.0.1:5001")
     parser.add_argument("--advertise", metavar="ADDR", help="the address that others reach this node at")

@@ -1,4 +1,4 @@
-"""A whole cluster in one process, to look at: a ring of nodes, each with its own listener and port."""
+"""A whole cluster in one process, to look at: nodes that all join the first, each with its own port."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(settings: Settings, nodes: int, liars: int, change_every_s: float) -> in
 
 
 def _settings_of_all(settings: Settings, nodes: int) -> list[Settings]:
-    """Give each node the next port, its number as state, and its successor in the ring to join."""
+    """Give each node the next port, its number as state, and the first node to join."""
     try:
         first = Address.parse(settings.node.listen)
         addresses = [str(Address.parse(str(first._replace(port=first.port + i)))) for i in range(nodes)]
@@ -57,8 +57,8 @@ def _settings_of_all(settings: Settings, nodes: int) -> list[Settings]:
         raise ConfigError(f"{where}: {needs}: {error}") from None
     everyone = []
     for i, address in enumerate(addresses):
-        ring = (addresses[(i + 1) % nodes],)
-        node = replace(settings.node, listen=address, advertise="", state=(i + 1) % 10, join=ring)
+        join = (addresses[0],) if i else ()
+        node = replace(settings.node, listen=address, advertise="", state=(i + 1) % 10, join=join)
         everyone.append(replace(settings, node=node, adversary=replace(settings.adversary, on=False)))
     return everyone
 

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import TextIO
 
 import gevent
 from gevent import Greenlet
@@ -22,7 +23,7 @@ from gossip.log.events import EventLog, NodeLog
 from gossip.log.writer import Writer, open_destination
 from gossip.shell import render
 from gossip.shell.lines import run_lines
-from gossip.shell.prompt import Prompt
+from gossip.store import StoreError
 
 _LOG_CLOSE_S = 1.0
 
@@ -42,7 +43,10 @@ def run(
     """Run the nodes that `build` makes until the first is stopped; the shell is the first one's."""
     _open_standard_streams()
     _raise_descriptor_limit()
-    at_terminal = shell and _is_terminal()
+    at_terminal = shell and _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stdout)
+    if at_terminal and _is_stdout(settings.log.file):
+        where = f"log.file = {settings.log.file!a}"
+        return _refuse(f"{where}: it would tear the shell at this terminal; name another file", status=2)
     try:
         writer = open_destination(
             settings.log.file,
@@ -54,7 +58,10 @@ def run(
         return _refuse(f"log.file = {settings.log.file!a}: cannot be opened ({error.strerror})")
     log = EventLog(writer, settings.log.level)
     with _closing_log(writer):
-        daemons = build(log)
+        try:
+            daemons = build(log)
+        except StoreError as error:
+            return _refuse(str(error))
         started: list[Daemon] = []
         try:
             for daemon in daemons:
@@ -65,12 +72,13 @@ def run(
             return _refuse(_why_not(daemons[len(started)], error))
         _report_hub_errors(log.bind(str(daemons[0].address)))
         # Held until the end: a second one must not cut the stop short.
-        terminated = gevent.signal_handler(signal.SIGTERM, daemons[0].stop)
+        held = [gevent.signal_handler(number, daemons[0].stop) for number in _ending_signals()]
         try:
             _run_until_stopped(daemons, settings, banner, shell=shell, at_terminal=at_terminal)
         finally:
             _shut_down(daemons)
-            terminated.cancel()
+            for handler in held:
+                handler.cancel()
         return max(daemon.exit_status for daemon in daemons)
 
 
@@ -86,8 +94,10 @@ def _run_until_stopped(
     for other in daemons[1:]:
         other.stopping.rawlink(lambda _: first.stop())
     if at_terminal:
+        from gossip.shell.prompt import Prompt  # a fifth of the start-up time, for who has a terminal only
+
         prompt = Prompt(first, history_file=settings.shell.history)
-        first.watch(lambda event: _tell(prompt, render.news(event)))
+        first.watch(lambda event: _tell(prompt.tell, render.news(event)))
         first.stopping.rawlink(lambda _: prompt.close())
         prompt.run(banner(first, settings))
         return
@@ -98,6 +108,13 @@ def _run_until_stopped(
         first.stopping.wait()
     finally:
         interrupted.cancel()
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """Return what stops a node in order besides SIGINT; a terminal's end does, but not under `nohup`."""
+    if _is_a_terminal(sys.stdin) and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        return [signal.SIGTERM, signal.SIGHUP]
+    return [signal.SIGTERM]
 
 
 def _raise_descriptor_limit() -> None:
@@ -113,9 +130,9 @@ def _shut_down(daemons: Sequence[Daemon]) -> None:
     gevent.joinall([gevent.spawn(daemon.shut_down) for daemon in daemons], raise_error=True)
 
 
-def _tell(prompt: Prompt, line: str | None) -> None:
+def _tell(tell: Callable[[str], None], line: str | None) -> None:
     if line is not None:
-        prompt.tell(line)
+        tell(line)
 
 
 def _name(settings: Settings) -> str:
@@ -142,14 +159,22 @@ def _called_as() -> str:
     return shlex.join([sys.orig_argv[0], sys.argv[0]])
 
 
-def _is_terminal() -> bool:
-    # Python gives None for a stream that was closed at the start.
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+def _is_a_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # None: it was closed at the start
 
 
-def _refuse(line: str) -> int:
+def _is_stdout(file: str) -> bool:
+    if file in ("", "-"):
+        return file == "-"
+    try:
+        return os.path.samefile(os.path.expanduser(file), sys.stdout.fileno())
+    except (OSError, ValueError):  # no such file yet
+        return False
+
+
+def _refuse(line: str, status: int = 1) -> int:
     print(f"gossipd: {line}", file=sys.stderr)
-    return 1
+    return status
 
 
 def _why_not(daemon: Daemon, error: OSError) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
 
 OWN = Address("127.0.0.1", 5001)
 PEER = Address("128.84.213.13", 5678)
@@ -24,6 +24,7 @@ class FakeConsole:
         self.strategy: str | None = None
         self.names: list[str] = ["rubbish", "replay"]
         self.is_stopped = False
+        self.on_join: Callable[[Address], None] = lambda address: None
 
     def status(self) -> Status:
         count = 1 + len(self.others)
@@ -36,6 +37,7 @@ class FakeConsole:
         return self.blocked
 
     def join(self, address: Address) -> JoinReport:
+        self.on_join(address)
         refused = JoinReport(address, "refused", None, 0, False, is_blacklisted=True)
         return self.reports.get(address, refused)
 
@@ -60,6 +62,11 @@ class FakeConsole:
         was_blocked = len(kept) < len(self.blocked)
         self.blocked = kept
         return was_blocked
+
+    def explain(self, address: Address) -> Story:
+        member = next((view for view in self.members() if view.entry.address == address), None)
+        row = next((row for row in self.blocked if row.address == address), None)
+        return Story(address, member, row, (), 1_630_284_847.0)
 
     def stop(self) -> None:
         self.is_stopped = True

@@ -134,16 +134,26 @@ class Node(Process):
 
     def __init__(self, home: Path, port: int, *args: str, state: int = 0, **popen: Any) -> None:
         self.port, self.address = port, f"{HOST}:{port}"
+        self._events: list[Event] = []
+        self._read_to = 0
         super().__init__(home, "--listen", self.address, "--state", str(state), *QUICK, *args, **popen)
 
+    @property
+    def log_file(self) -> Path:
+        return self._err
+
     def log(self) -> str:
-        return self.stderr
+        return self.log_file.read_text(encoding="utf-8")
 
     def events(self, name: str = "", **fields: object) -> list[Event]:
-        """Return the events so far with this name and these fields; the last line may be unfinished."""
-        lines = self.log().split("\n")[:-1]
-        events = [json.loads(line) for line in lines]
-        return [e for e in events if name in ("", e["event"]) and fields.items() <= e.items()]
+        """Return the events so far with this name and these fields; each line is parsed once."""
+        with self.log_file.open("rb") as file:
+            file.seek(self._read_to)
+            lines = file.read().rpartition(b"\n")[0]  # the last one may be unfinished
+        if lines:
+            self._read_to += len(lines) + 1
+            self._events += map(json.loads, lines.split(b"\n"))
+        return [e for e in self._events if name in ("", e["event"]) and fields.items() <= e.items()]
 
     def wait_event(self, name: str, count: int = 1, **fields: object) -> list[Event]:
         wait_until(
@@ -161,8 +171,9 @@ class LoudNode(Node):
     def __init__(self, home: Path, port: int, *args: str, **popen: Any) -> None:
         super().__init__(home, port, "--no-shell", *args, **{"stdin": subprocess.DEVNULL, **popen})
 
-    def log(self) -> str:
-        return self.stdout
+    @property
+    def log_file(self) -> Path:
+        return self._out
 
 
 @contextlib.contextmanager

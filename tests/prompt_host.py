@@ -47,6 +47,7 @@ def _wait(console: Console, args: list[str]) -> Result:
 def _main() -> int:
     console = FakeConsole()
     prompt = Prompt(console, history_file=sys.argv[1])
+    console.on_join = lambda address: prompt.tell(f"{address} --> 7")
     gevent.spawn(_tick)
     gevent.signal_handler(signal.SIGUSR1, prompt.tell, "128.84.213.43:9876 --> 7")
     gevent.signal_handler(signal.SIGUSR2, _burst, prompt)

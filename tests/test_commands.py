@@ -39,6 +39,16 @@ def console() -> FakeConsole:
         ("block 10.0.0.2:7000", ("10.0.0.2:7000 is blocked",)),
         ("block 127.0.0.1:5009", ("127.0.0.1:5009 is blocked already",)),
         ("unblock 127.0.0.1:5009", ("127.0.0.1:5009 is off the blacklist",)),
+        (
+            "explain 128.84.213.13:5678",
+            (
+                "128.84.213.13:5678 --> 1: learned from 10.0.0.2:7000, state set 2m05s ago, "
+                "last contact 3s ago, in good health",
+            ),
+        ),
+        ("explain 127.0.0.1:5009", ("127.0.0.1:5009: blacklisted 1m05s ago: refused; next retry in 7s",)),
+        ("explain 10.0.0.2:7000", ("10.0.0.2:7000: nothing is known of it",)),
+        ("help explain", ("explain ADDRESS  tell all that is known of an address, and how it came to be",)),
         ("help state", ("state [DIGIT]  show or set the own state",)),
         ("help +", ("+IP:PORT  connect to a node",)),
         ("help 7", ("0 .. 9  set the own state",)),
@@ -60,6 +70,9 @@ def test_what_a_command_answers(console: FakeConsole, line: str, lines: tuple[st
         ("Table", "no such command: Table; did you mean table? (help lists all)"),
         ("y", "no such command: y; did you mean Y? (help lists all)"),
         ("n", "no such command: n; did you mean N? (help lists all)"),
+        ("explian x", "no such command: explian; did you mean explain? (help lists all)"),
+        ("explain", "expected explain ADDRESS, got nothing after explain"),
+        ("explain x", "x is no address: expected ip:port, such as 127.0.0.1:5001 or [::1]:5001"),
         ("xyzzy", "no such command: xyzzy; help lists all"),
         ("\x1b[2J", r"no such command: \x1b[2J; help lists all"),
         ("help tabel", "no such command: tabel; did you mean table? (help lists all)"),
@@ -97,6 +110,22 @@ def test_join_says_what_it_found(console: FakeConsole, line: str) -> None:
     assert run(console, line) == Result(("10.0.0.2:7000 failed: refused; it is blacklisted",), ok=False)
     console.reports[found] = JoinReport(found, None, Entry(found, 1, 4), 2, True)
     assert run(console, line) == Result(("10.0.0.2:7000 --> 4: a member; its table has 2 entries",))
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("+10.0.0.2:7000", "10.0.0.2:7000"),
+        (" + 10.0.0.2:7000\n", "10.0.0.2:7000"),
+        ("join 10.0.0.2:7000", "10.0.0.2:7000"),
+        ("+", ""),
+        ("join 1.2.3.4:5 6", ""),
+        ("block 10.0.0.2:7000", ""),
+        ("", ""),
+    ],
+)
+def test_whom_a_line_joins(line: str, address: str) -> None:
+    assert commands.joined(line) == address
 
 
 def test_switches_reach_the_node(console: FakeConsole) -> None:
@@ -160,6 +189,7 @@ def test_completion(console: FakeConsole) -> None:
     assert _texts(console, "+128") == [f"+{PEER}"]
     assert _texts(console, "join ") == [f"join {address}" for address in known]
     assert _texts(console, "block 127") == [f"block {BAD}"]
+    assert _texts(console, "explain ") == [f"explain {address}" for address in known]
     assert _texts(console, "unblock ") == [f"unblock {BAD}"]
     assert _texts(console, "state ") == [f"state {digit}" for digit in range(10)]
     assert _texts(console, "adversary o") == ["adversary on", "adversary off"]

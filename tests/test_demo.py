@@ -11,88 +11,22 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import pexpect
-import pyte
 import pytest
 
-from tests.processes import DEADLINE_S, GOSSIPD, HOST, QUICK, ROOT, Peer, environment, free_ports
+from tests.processes import (
+    GOSSIPD,
+    HOST,
+    QUICK,
+    Peer,
+    answers,
+    free_ports,
+    wait_until,
+)
+from tests.terminals import Terminal
 
-ROWS, COLUMNS = 200, 160
 CTRL_C, CTRL_D = "\x03", "\x04"
-Open = Callable[..., "Terminal"]
-
-
-class _Screen(pyte.Screen):
-    """A screen that answers where its cursor is, as terminals do."""
-
-    def __init__(self, child: pexpect.spawn) -> None:
-        super().__init__(COLUMNS, ROWS)
-        self._child = child
-
-    def write_process_input(self, data: str) -> None:
-        self._child.send(data)
-
-
-class Terminal:
-    """A command in a terminal that is tall enough for nothing to scroll away."""
-
-    def __init__(self, home: Path, command: Sequence[str]) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        self.child = pexpect.spawn(
-            command[0],
-            list(command[1:]),
-            dimensions=(ROWS, COLUMNS),
-            env=environment(home),
-            cwd=str(ROOT),
-            timeout=DEADLINE_S,
-        )
-        self.child.delaybeforesend = None
-        self.modes_before = self.modes()
-        self.seen: list[str] = []  # every line that ever stood on the screen, once
-        self._screen = _Screen(self.child)
-        self._stream = pyte.ByteStream(self._screen)
-
-    def modes(self) -> list[Any]:
-        """Return the terminal's modes, which outlive the process."""
-        return termios.tcgetattr(self.child.child_fd)[:4]
-
-    def lines(self) -> list[str]:
-        return [line.rstrip() for line in self._screen.display if line.strip()]
-
-    def prompt(self) -> str | None:
-        """Return what stands in the prompt that is open."""
-        line = self._screen.display[self._screen.cursor.y]
-        return line[len("gossip> ") :].rstrip() if line.startswith("gossip> ") else None
-
-    def read(self) -> None:
-        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
-            self._stream.feed(self.child.read_nonblocking(65_536, timeout=0.05))
-        self.seen += [line for line in self.lines() if line not in self.seen]
-
-    def wait(self, is_so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not is_so():
-            assert time.monotonic() < deadline, "\n".join(self.lines())
-            self.read()
-
-    def wait_line(self, pattern: str) -> re.Match[str]:
-        """Wait for a line that matches as a whole; one that has gone since counts too."""
-        self.wait(lambda: any(re.fullmatch(pattern, line) for line in self.seen))
-        return next(m for line in self.seen if (m := re.fullmatch(pattern, line)))
-
-    def type(self, text: str) -> None:
-        self.child.send(text)
-
-    def wait_exit(self) -> int | None:
-        """Return the exit status once the process has ended, None if a signal ended it."""
-        self.wait(lambda: not self.child.isalive())
-        status: int | None = self.child.exitstatus
-        return status
-
-    def close(self) -> None:
-        self.child.close(force=True)
+Open = Callable[..., Terminal]
 
 
 @pytest.fixture
@@ -141,6 +75,7 @@ def test_a_demo_shows_a_cluster_that_gossips(terminal: Open) -> None:
     for address in others:
         shell.wait_line(rf"{address}  \d  +\d+s +\d+s +\S+ +ok")
     shell.wait_line(rf"{own}  1  +\d+s +- +self +ok")
+    assert any(re.fullmatch(r"\S+  \d  +\d+s +\d+s +caller +ok", line) for line in shell.seen)
 
     _wait_news_above_the_prompt(shell, others)
 
@@ -216,8 +151,9 @@ def test_a_first_node_tells_how_to_join_a_second_and_that_works(terminal: Open) 
     other = terminal(*command)
     other.wait_line(f"joining {first}")
     other.wait_line(_toolbar(second, state=0, members=2))
-    shell.type(f"+{second}\r")  # without replies, a join is one-way
-    shell.wait_line(f"{second} --> 0: a member; its table has 2 entries")
+    shell.wait_line(f"{second} --> 0")  # who is joined hears of it
+    shell.type("members\r")
+    shell.wait_line(rf"{second}  0 +\d+s +\d+s +caller +ok")
     other.type("8\r")
     shell.wait_line(f"{second} --> 8")
     shell.wait_line(_toolbar(first, state=0, members=2))
@@ -232,3 +168,55 @@ def test_ctrl_c_while_it_stops_ends_without_a_traceback(terminal: Open) -> None:
         shell.type(CTRL_C)
         assert shell.wait_exit() == 130
     assert shell.lines()[-1].endswith("gossipd: interrupted")
+
+
+# The terminal itself.
+
+
+@pytest.mark.parametrize("args", [[], ["--no-shell"]])
+def test_a_closed_terminal_stops_the_node_in_order(terminal: Open, tmp_path: Path, args: list[str]) -> None:
+    log = tmp_path / "log"
+    shell = terminal(
+        *GOSSIPD, "--listen", f"{HOST}:{free_ports(1)[0]}", "--log-file", str(log), *QUICK, *args
+    )
+    wait_until(lambda: log.exists() and "listener_started" in log.read_text(), "the start")
+    if not args:
+        shell.wait(lambda: shell.prompt() == "")
+    assert shell.vanish() == 0
+    last = log.read_text().splitlines()[-1]
+    assert '"event":"node_stopped"' in last
+    assert '"exit_status":0' in last
+
+
+def test_an_ignored_sighup_stays_ignored(terminal: Open) -> None:
+    ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
+    port = free_ports(1)[0]
+    shell = terminal(*ignoring, *GOSSIPD, "--listen", f"{HOST}:{port}", "--no-shell", *QUICK)
+    wait_until(lambda: answers(port), "an answer")
+    os.kill(shell.child.pid, signal.SIGHUP)
+    time.sleep(0.2)
+    assert answers(port)
+    os.kill(shell.child.pid, signal.SIGTERM)
+    assert shell.wait_exit() == 0
+
+
+@pytest.mark.parametrize("file", ["-", "/dev/stdout"])
+def test_a_log_on_the_shells_terminal_is_refused_in_one_line(terminal: Open, file: str) -> None:
+    shell = terminal(*GOSSIPD, "--listen", f"{HOST}:{free_ports(1)[0]}", "--log-file", file)
+    assert shell.wait_exit() == 2
+    shell.read()
+    assert shell.lines() == [
+        f"gossipd: log.file = '{file}': it would tear the shell at this terminal; name another file"
+    ]
+
+
+def test_a_join_that_fails_is_told_once(terminal: Open) -> None:
+    shell = terminal(*GOSSIPD, "--listen", f"{HOST}:{free_ports(1)[0]}", *QUICK)
+    nobody = f"{HOST}:{free_ports(1)[0]}"
+    shell.wait(lambda: shell.prompt() == "")
+    shell.type(f"+{nobody}\r")
+    shell.wait_line(f"{nobody} failed: refused; it is blacklisted")
+    shell.wait(lambda: shell.prompt() == "")
+    assert [line for line in shell.lines() if line.startswith(nobody)] == [
+        f"{nobody} failed: refused; it is blacklisted"
+    ]

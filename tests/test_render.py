@@ -122,6 +122,17 @@ def test_toolbar() -> None:
             "[::1]:5002 holds a false entry of this node, state 4; refuted",
         ),
         (events.StrikeGiven(B, "a\x1b", 2), r"[::1]:5002 misbehaved: a\x1b (strike 2)"),
+        (events.LeavingHeard(A), "127.0.0.1:5001 says that it leaves"),
+        (
+            events.ClusterMismatch(A, "test", "prod"),
+            "127.0.0.1:5001 is of cluster test, this node of prod: they do not merge",
+        ),
+        (
+            events.ClusterMismatch(B, "", "prod"),
+            "[::1]:5002 is of no cluster, this node of prod: they do not merge",
+        ),
+        (events.SuspicionHeard(A, B), None),
+        (events.ReplyRefused("10.0.0.2", "no_from", 7), None),
         (events.PeerDistrusted(B, 600), "[::1]:5002 is distrusted for 10m00s"),
         (events.OwnStateSet(1, 2, 3), None),
         (events.MemberSuspected(A, 1), None),

@@ -92,6 +92,12 @@ def run(console: Console, line: str) -> Result:
         return _error(str(error))
 
 
+def joined(line: str) -> str:
+    """Return the address that a line asks to join, or nothing; its result tells how that went."""
+    words = _split(line)
+    return words[1] if len(words) == 2 and words[0] in ("+", "join") else ""
+
+
 def candidates(console: Console, text: str) -> list[Candidate]:
     """Offer what could complete the last word of the text before the cursor."""
     words = _split(text)
@@ -232,6 +238,18 @@ def _adversary(console: Console, args: list[str]) -> Result:
         raise CommandError(f"expected {' or '.join(['on', 'off', *names])}, got {render.typed(chosen)}")
     console.set_adversary(chosen)
     return Result((render.adversary_line(chosen),))
+
+
+@command(
+    "explain",
+    "explain ADDRESS",
+    "tell all that is known of an address, and how it came to be",
+    arguments=complete.addresses,
+    fewest=1,
+    most=1,
+)
+def _explain(console: Console, args: list[str]) -> Result:
+    return Result(tuple(render.story(console.explain(_address(args[0])))))
 
 
 @command("blacklist", "blacklist", "show the blacklisted and the blocked")

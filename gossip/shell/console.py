@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
 
 
 class Console(Protocol):
@@ -39,6 +39,9 @@ class Console(Protocol):
 
     def unblock(self, address: Address) -> bool:
         """Take an address off the blacklist; return False when it was not on it."""
+
+    def explain(self, address: Address) -> Story:
+        """Return all that is known of an address, and how it came to be."""
 
     def stop(self) -> None:
         """Begin the orderly stop and return at once."""

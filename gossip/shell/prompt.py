@@ -7,11 +7,12 @@ greenlets go on while a user thinks. The other greenlets talk to it by `tell` an
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 
 import gevent
@@ -21,15 +22,13 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, get_common_complete_suffix
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.input.typeahead import clear_typeahead
-from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from gossip.shell import commands, render
+from gossip.shell import commands, render, terminal
 from gossip.shell.console import Console
 
 _MESSAGE = "gossip> "
@@ -54,11 +53,12 @@ class Prompt:
         self._asking: asyncio.Task[str] | None = None
         self._is_news_due = False
         self._is_command_running = False
+        self._told_by_result = ""  # the address of which the running command tells how it went
         self._main = gevent.getcurrent()
         history, self._warning = _open_history(history_file, self.tell)
         self._session: PromptSession[str] = PromptSession(
             _MESSAGE,
-            input=_terminal(),
+            input=terminal.keyboard(),
             history=history,
             completer=_CommandCompleter(console),
             complete_while_typing=False,
@@ -74,23 +74,23 @@ class Prompt:
         """Ask and obey until the user stops the node or another greenlet closes the prompt."""
         self._main = gevent.getcurrent()
         self._print([*banner, *([self._warning] if self._warning else [])])
-        with self._sigint_to_command(), patch_stdout():  # a stray traceback must not tear the prompt
-            while not self._is_closing:
-                try:
-                    text = self._ask()
-                except _Cleared:
-                    continue
-                except asyncio.CancelledError:
-                    break
-                except EOFError:
-                    self._console.stop()
-                    break
-                if not self._obey(text):
-                    break
+        # A stray traceback must not tear the prompt, hence patch_stdout.
+        with self._sigint_to_command(), terminal.no_echo(), patch_stdout():
+            try:
+                self._ask_and_obey()
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                self._console.stop()  # the terminal is gone
         self._is_closing = True
 
     def tell(self, line: str) -> None:
-        """Show a line of news above the prompt; callable from any greenlet, never waits."""
+        """Show a line of news above the prompt; callable from any greenlet, never waits.
+
+        What a running command will tell itself is left out.
+        """
+        if self._told_by_result and line.startswith(f"{self._told_by_result} "):
+            return
         if len(self._news) == _NEWS_MAX:
             self._news_lost += 1
         self._news.append(line)
@@ -107,6 +107,20 @@ class Prompt:
             self._loop.call_soon_threadsafe(self._asking.cancel)
         else:
             self._interrupt_command()
+
+    def _ask_and_obey(self) -> None:
+        while not self._is_closing:
+            try:
+                text = self._ask()
+            except _Cleared:
+                continue
+            except asyncio.CancelledError:
+                return
+            except EOFError:
+                self._console.stop()
+                return
+            if not self._obey(text):
+                return
 
     def _ask(self) -> str:
         try:
@@ -127,6 +141,7 @@ class Prompt:
     def _obey(self, line: str) -> bool:
         """Run one command and tell whether to go on; Ctrl-C ends it, and drops the rest of a paste."""
         self._is_command_running = True
+        self._told_by_result = commands.joined(line)
         try:
             result = commands.run(self._console, line)
         except KeyboardInterrupt:
@@ -135,6 +150,7 @@ class Prompt:
             return not self._is_closing
         finally:
             self._is_command_running = False
+            self._told_by_result = ""
         self._print(result.lines)
         return not result.stop and not self._is_closing
 
@@ -201,21 +217,6 @@ class _CommandCompleter(Completer):
                 display=candidate.text.rstrip(),
                 display_meta=candidate.meaning,
             )
-
-
-class _RawInput(Vt100Input):
-    """A terminal that stays raw while news is printed.
-
-    prompt_toolkit would switch the echo on for that moment, and a key typed then would land in the news.
-    """
-
-    def cooked_mode(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
-def _terminal() -> Input:
-    made = create_input()
-    return _RawInput(made.stdin) if type(made) is Vt100Input else made
 
 
 class _SafeFileHistory(FileHistory):

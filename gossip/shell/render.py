@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from gossip.core import events
 from gossip.core.address import Address
 from gossip.core.entry import Entry
+from gossip.core.provenance import Record
 from gossip.core.text import printable
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status
+from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
 
 _TEXT_MAX = 200  # a reason or a source: more than this is nothing a user reads
 _TYPED_MAX = 40  # what was typed, shown back in an error
@@ -98,6 +99,46 @@ def _blacklist_row(row: BlacklistView) -> tuple[str, ...]:
     return (str(row.address), shown(row.reason), duration(row.since_s), retry, str(row.retries))
 
 
+def story(told: Story) -> list[str]:
+    """Render `explain`: what an address is now, then what happened, oldest first."""
+    lines = []
+    if told.member is not None:
+        member = told.member
+        failed = f"{count(member.failures, 'failed pull', 'failed pulls')} in a row"
+        health = failed if member.failures else "in good health"
+        learned = "this node itself" if member.is_own else f"learned from {shown(member.learned_from)}"
+        contact = "" if member.is_own else f", last contact {_ago(member.contact_s)}, {health}"
+        lines.append(
+            f"{state_line(member.entry.address, member.entry.state)}: {learned}, "
+            f"state set {_ago(member.age_s)}{contact}"
+        )
+    if told.blacklisted is not None:
+        row = told.blacklisted
+        if row.retry_in_s is None:
+            lines.append(f"{told.address}: blocked by hand {_ago(row.since_s)}")
+        else:
+            why = f"{shown(row.reason)}; next retry in {duration(row.retry_in_s)}"
+            lines.append(f"{told.address}: blacklisted {_ago(row.since_s)}: {why}")
+    if not lines:
+        known = "no member, not blacklisted" if told.records else "nothing is known of it"
+        lines.append(f"{told.address}: {known}")
+    rows = [_story_row(told, record) for record in told.records]
+    return lines + ([f"  {line}" for line in aligned(rows)] if rows else [])
+
+
+def _story_row(told: Story, record: Record) -> tuple[str, ...]:
+    when = _ago(told.wall - record.first)
+    if record.count > 1:
+        when = f"{when} to {_ago(told.wall - record.last)}, {record.count} times"
+    source = "from itself" if record.source == str(told.address) else f"from {shown(record.source)}"
+    detail = shown(record.detail) if record.detail else ""
+    return (when, record.what, ", ".join(part for part in (detail, source if record.source else "") if part))
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{duration(seconds)} ago"
+
+
 def join_report(report: JoinReport) -> str:
     """Render in one line what a join found."""
     if report.failure is not None:
@@ -151,6 +192,11 @@ def news(event: events.Event) -> str | None:
             return f"{event.peer} holds a false entry of this node, state {event.seen_state}; refuted"
         case events.StrikeGiven():
             return f"{event.peer} misbehaved: {shown(event.reason)} (strike {event.strikes})"
+        case events.LeavingHeard():
+            return f"{event.member} says that it leaves"
+        case events.ClusterMismatch():
+            theirs = f"cluster {shown(event.theirs)}" if event.theirs else "no cluster"
+            return f"{event.peer} is of {theirs}, this node of {event.ours}: they do not merge"
         case events.PeerDistrusted():
             return f"{event.peer} is distrusted for {duration(event.for_s)}"
         case _:
