@@ -15,11 +15,13 @@ from gossip import demo, process
 from gossip.config import ConfigError, load_settings
 from gossip.core.settings import Settings
 from gossip.core.text import printable
+from gossip.load import run as load
 
 _USAGE = """\
 python gossipd.py [options]                run a node, by default as config/gossipd.toml says
        python gossipd.py IP PORT STATE [options]  run a node at this address, in this state
-       python gossipd.py demo [options]           run a whole cluster in one process"""
+       python gossipd.py demo [options]           run a whole cluster in one process
+       python gossipd.py load TARGET [options]    call a running node with many clients"""
 
 _EPILOG = """\
 --set node.data_dir=FOLDER keeps members and blacklist across restarts; --set node.cluster=NAME keeps nodes
@@ -31,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         if argv[:1] == ["demo"]:
             return _demo(argv[1:])
+        if argv[:1] == ["load"]:
+            return load.main(argv[1:])
         return _node(argv)
     except ConfigError as error:
         print(f"gossipd: {error}", file=sys.stderr)

@@ -188,6 +188,8 @@ def test_the_peers_own_entry_and_who_is_blacklisted_are_not_told() -> None:
     older = a._replace(timestamp=a.timestamp + 9)
     (data,) = replies(world.pulled(A, older.line + b"\n" + b._replace(state=9).line + b"\n")).values()
     assert data == b"#from 10.0.0.1:5001\n" + world.node.own.line + b"\n\n"
+    (data,) = replies(world.pulled(A, b"#without its own entry\n")).values()
+    assert data == b"#from 10.0.0.1:5001\n%s\n%s\n\n" % (world.node.own.line, b.line)
 
 
 def test_who_fell_silent_lately_is_told_until_it_answers_or_for_some_rounds() -> None:

@@ -20,9 +20,6 @@ def of_purpose(out: Output, purpose: Purpose) -> list[Address]:
     return [effect.peer for effect in out.effects if isinstance(effect, Pull) and effect.purpose is purpose]
 
 
-# Pokes.
-
-
 def crowd(size: int = 20, **sections: dict[str, object]) -> tuple[World, dict[Address, Entry]]:
     world = World(**sections)
     return world, {word.address: word for word in world.admit(*(nth(number) for number in range(size)))}
@@ -104,6 +101,8 @@ def test_a_suspicion_of_a_member_leads_to_one_check_whoever_else_says_so() -> No
     assert pulls(world.answer(B, words[B]).effects) == []
     for caller in (A, C, D):
         assert of_kind(world.called(caller, suspects=[B]), ev.SuspicionHeard) == []
+    world.mono += 4.0  # those that were heard while it was being checked
+    assert pulls(world.node.handle_timer(Timer.CHECKS, world.now).effects) == []
 
 
 @pytest.mark.parametrize(("after_s", "checked"), [(0.0, False), (14.9, False), (30.1, True)])

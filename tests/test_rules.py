@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "gossip.log": {"gossip.core", "gossip.log"},
     "gossip.shell": {"gossip.core", "gossip.shell"},
     "gossip.sim": {"gossip.core", "gossip.sim"},
+    "gossip.load": {"gossip.core", "gossip.load", "gossip.store"},
     "gossip.store": {"gossip.core"},
     "gossip.keeper": {"gossip.core", "gossip.log", "gossip.store"},
     "gossip.daemon": {
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     },
     "gossip.process": {"gossip.core", "gossip.daemon", "gossip.log", "gossip.shell", "gossip.store"},
     "gossip.demo": {"gossip.core", "gossip.config", "gossip.daemon", "gossip.log", "gossip.process"},
-    "gossip.cli": {"gossip.core", "gossip.config", "gossip.demo", "gossip.process"},
+    "gossip.cli": {"gossip.core", "gossip.config", "gossip.demo", "gossip.load", "gossip.process"},
     "gossipd": {"gossip.cli"},
 }
 MAY_IMPORT_NODE = {"gossip.daemon", "gossip.sim"}

@@ -111,7 +111,7 @@ class Hearing:
             held = (item for item in table.held() if item[1] in missing and item[0].address != peer)
             lines = lines_unknown_to(decoded.entries, held, settings.reply.max_lines // 2)
         most = min(_SUSPECTS_TOLD, settings.reply.max_lines // 4)
-        suspects = [s for s in self._beliefs.to_suspect(now, most) if s != peer]
+        suspects = self._beliefs.to_suspect(now, most)
         if not (lines or suspects or self.leaving):
             return None
         return compose(table.own.address, settings.node.cluster, lines, suspects, self.leaving)

@@ -1,0 +1,1 @@
+"""The load generator: many greenlet clients against one node, and what they measured."""
