@@ -44,19 +44,12 @@ def run(
     _open_standard_streams()
     _raise_descriptor_limit()
     at_terminal = shell and _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stdout)
-    if at_terminal and _is_stdout(settings.log.file):
-        where = f"log.file = {settings.log.file!a}"
-        return _refuse(f"{where}: it would tear the shell at this terminal; name another file", status=2)
+    above_prompt = AbovePrompt() if at_terminal and _is_stdout(settings.log.file) else None
     try:
-        writer = open_destination(
-            settings.log.file,
-            no_shell=not shell,
-            at_terminal=at_terminal,
-            max_events=settings.log.buffer_max_events,
-        )
+        writer = None if above_prompt else _destination(settings, shell=shell, at_terminal=at_terminal)
     except OSError as error:
         return _refuse(f"log.file = {settings.log.file!a}: cannot be opened ({error.strerror})")
-    log = EventLog(writer, settings.log.level)
+    log = EventLog(above_prompt or writer, settings.log.level)
     with _closing_log(writer):
         try:
             daemons = build(log)
@@ -74,7 +67,10 @@ def run(
         # Held until the end: a second one must not cut the stop short.
         held = [gevent.signal_handler(number, daemons[0].stop) for number in _ending_signals()]
         try:
-            _run_until_stopped(daemons, settings, banner, shell=shell, at_terminal=at_terminal)
+            if at_terminal:
+                _run_prompt(daemons, banner(daemons[0], settings), settings, above_prompt)
+            else:
+                _run_until_stopped(daemons, shell=shell)
         finally:
             _shut_down(daemons)
             for handler in held:
@@ -82,29 +78,72 @@ def run(
         return max(daemon.exit_status for daemon in daemons)
 
 
-def _run_until_stopped(
-    daemons: Sequence[Daemon],
-    settings: Settings,
-    banner: Callable[[Daemon, Settings], Sequence[str]],
-    *,
-    shell: bool,
-    at_terminal: bool,
-) -> None:
-    first = daemons[0]
-    for other in daemons[1:]:
-        other.stopping.rawlink(lambda _: first.stop())
-    if at_terminal:
-        from gossip.shell.prompt import Prompt  # a fifth of the start-up time, for who has a terminal only
+class AbovePrompt:
+    """Takes the log's lines to where the news is shown, when the log goes to the shell's own terminal."""
 
-        prompt = Prompt(first, history_file=settings.shell.history)
-        first.watch(lambda event: _tell(prompt.tell, render.news(event)))
-        first.stopping.rawlink(lambda _: prompt.close())
-        prompt.run(banner(first, settings))
-        return
+    def __init__(self) -> None:
+        self.render_dropped: Callable[[int], bytes] | None = None
+        self._tell: Callable[[str], None] | None = None
+        self._early: list[str] = []
+
+    def write(self, line: bytes) -> None:
+        """Show a line above the prompt, once there is one."""
+        text = line.decode("ascii").rstrip("\n")
+        if self._tell is None:
+            self._early.append(text)
+        else:
+            self._tell(text)
+
+    def show_by(self, tell: Callable[[str], None]) -> None:
+        """Show what came before the prompt, and from now on all, by `tell`."""
+        self._tell = tell
+        for text in self._early:
+            tell(text)
+        self._early.clear()
+
+
+def _destination(settings: Settings, *, shell: bool, at_terminal: bool) -> Writer | None:
+    return open_destination(
+        settings.log.file,
+        no_shell=not shell,
+        at_terminal=at_terminal,
+        max_events=settings.log.buffer_max_events,
+    )
+
+
+def _run_prompt(
+    daemons: Sequence[Daemon], banner: Sequence[str], settings: Settings, log: AbovePrompt | None
+) -> None:
+    from gossip.shell.prompt import Prompt  # a fifth of the start-up time, for who has a terminal only
+
+    first = daemons[0]
+    prompt = Prompt(first, history_file=settings.shell.history)
+    if log is not None:
+        log.show_by(prompt.tell)
+    first.watch(lambda event: _tell(prompt.tell, render.news(event)))
+    _stop_together(daemons)
+    first.stopping.rawlink(lambda _: prompt.close())
+    prompt.run(banner)
+
+
+def _stop_together(daemons: Sequence[Daemon]) -> None:
+    for other in daemons[1:]:
+        other.stopping.rawlink(lambda _: daemons[0].stop())
+
+
+def _run_lines(first: Daemon) -> None:
+    run_lines(first, sys.stdin, sys.stdout)
+    if _is_a_terminal(sys.stdin):  # Ctrl-D there stops the node, wherever its output goes
+        first.stop()
+
+
+def _run_until_stopped(daemons: Sequence[Daemon], *, shell: bool) -> None:
+    first = daemons[0]
+    _stop_together(daemons)
     interrupted = gevent.signal_handler(signal.SIGINT, first.stop)
     try:
         if shell:
-            gevent.spawn(run_lines, first, sys.stdin, sys.stdout).link_exception(first.crashed)
+            gevent.spawn(_run_lines, first).link_exception(first.crashed)
         first.stopping.wait()
     finally:
         interrupted.cancel()
@@ -172,9 +211,9 @@ def _is_stdout(file: str) -> bool:
         return False
 
 
-def _refuse(line: str, status: int = 1) -> int:
+def _refuse(line: str) -> int:
     print(f"gossipd: {line}", file=sys.stderr)
-    return status
+    return 1
 
 
 def _why_not(daemon: Daemon, error: OSError) -> str:

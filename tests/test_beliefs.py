@@ -12,7 +12,6 @@ from gossip.core.effects import Pull, Purpose, Schedule, Timer
 from gossip.core.entry import Entry
 from gossip.core.wire import End, Pulled, Reason
 from tests.core_helpers import (
-    OWN,
     SKEW_S,
     STRANGER,
     WALL,
@@ -163,30 +162,6 @@ def test_nothing_heard_of_this_node_changes_its_state(trust: str) -> None:
     assert world.node.own == own
     world.say(A, a, own._replace(timestamp=own.timestamp + 9, state=9))
     assert world.node.own.state == 3
-
-
-def test_a_forged_own_entry_is_refuted_so_that_it_is_beaten_at_most_once_a_round() -> None:
-    world = World(node={"state": 3})
-    (a,) = world.admit(A)
-    forged = Entry(OWN, int(world.now.wall) + 30, 9)
-    out = world.say(A, a, forged)
-    assert out.events[1:] == [ev.OwnEntryRefuted(A, forged.timestamp, 9, forged.timestamp + 1)]
-    assert world.node.own == Entry(OWN, forged.timestamp + 1, 3)
-    assert world.node.table().startswith(world.node.own.line)
-    again = Entry(OWN, forged.timestamp + 5, 9)
-    world.say(A, a, again)
-    assert world.node.own == Entry(OWN, forged.timestamp + 1, 3)
-    world.tick()
-    world.answer(A, a, again)
-    assert world.node.own.beats(again)
-
-
-def test_a_tie_with_a_greater_state_is_refuted_too() -> None:
-    world = World(node={"state": 3})
-    (a,) = world.admit(A)
-    tie = world.node.own._replace(state=4)
-    world.say(A, a, tie)
-    assert world.node.own.beats(tie)
 
 
 @BOTH

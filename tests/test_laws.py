@@ -193,3 +193,35 @@ def test_the_last_own_word_is_believed_whatever_was_heard_before(claims: list[En
             world.say(claim.address, claim)
         last = {claim.address: claim for claim in claims}
         assert {address: world.believed()[address] for address in last} == last
+
+
+def test_a_flood_of_strangers_liars_and_failures_leaves_nothing_behind() -> None:
+    world = World(
+        attention={"candidate_retry_s": 60.0, "distrust_s": 60.0, "jitter_rounds": 0.25},
+        blacklist={"forget_after_s": 60.0, "strike_decay_s": 60.0},
+    )
+    own_words = {word.address: word for word in world.admit(*PEERS)}
+
+    def carry_out(out: Output) -> None:
+        for peer in pulls(out.effects):
+            carry_out(world.answer(peer, own_words[peer]) if peer in own_words else world.fail(peer))
+
+    def sizes() -> int:
+        beliefs, hearing = world.node._beliefs, world.node._hearing
+        waits = beliefs.attention
+        kept = [beliefs._failed, hearing._mismatch_told, waits._refused, waits._cooling, waits._lanes, waits]
+        records = [beliefs.reputation._records, beliefs.reply_reputation._records, beliefs.blacklist]
+        return sum(map(len, [*kept, *records, world.node._pulls._open]))  # type: ignore[arg-type]
+
+    for number in range(300):
+        carry_out(world.tick())
+        false = [word._replace(timestamp=word.timestamp + 90) for word in own_words.values()]
+        carry_out(world.called(A, *false, world.word(nth(number)), suspects=[*PEERS, nth(number)]))
+        carry_out(world.called(nth(number)))
+        carry_out(world.say(B, own_words[B], *false, *(world.word(nth(400 + at)) for at in range(20))))
+    assert sizes() < 500
+    while len(world.node._beliefs.attention):  # what was queued is checked, in its time
+        carry_out(world.tick())
+    for _ in range(40):
+        carry_out(world.tick())
+    assert sizes() == 0

@@ -143,10 +143,12 @@ class Attention:
         self._size -= len(mentions)
         return mentions
 
-    def refuse(self, candidate: Address, until: float) -> None:
-        """Take no more hearsay of a candidate before `until`, and drop what waits."""
+    def refuse(self, candidate: Address, until: float) -> bool:
+        """Take no hearsay of a candidate before `until`, drop what waits, and return whether that is new."""
         self.collect(candidate)
+        is_new = candidate not in self._refused
         self._refused[candidate] = until
+        return is_new
 
     def admit(self, candidate: Address) -> None:
         """End a refusal: the candidate is a member now, or the user wants it."""

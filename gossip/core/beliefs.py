@@ -39,9 +39,7 @@ class Beliefs:
         self.reply_reputation = Reputation(settings.blacklist.strike_decay_s, settings.attention.distrust_s)
         self.permutation = Permutation(rng)
 
-    def hear(
-        self, entry: Entry, source: Address, now: Instant, *, in_reply: bool = False
-    ) -> list[ev.Event]:
+    def hear(self, entry: Entry, source: Address, now: Instant, *, in_reply: bool = False) -> list[ev.Event]:
         """Take hearsay: `source` holds `entry`, of another node or, in a reply, of itself."""
         subject = entry.address
         if subject in self.blacklist:
@@ -267,10 +265,10 @@ class Beliefs:
 
     def _refuse(self, candidate: Address, reason: str, mono: float) -> list[ev.Event]:
         settings = self._settings.attention
-        self.attention.refuse(candidate, mono + settings.candidate_retry_s)
+        is_new = self.attention.refuse(candidate, mono + settings.candidate_retry_s)
         # It may call again and again: that does not make a check of it more often than a suspicion would.
         self.attention.cool(candidate, mono + self._suspicion_s)
-        return [ev.CandidateRefused(candidate, reason)]
+        return [ev.CandidateRefused(candidate, reason)] if is_new else []
 
     def _replace(self, member: Member, entry: Entry, source: str, now: Instant) -> list[ev.Event]:
         held = member.entry

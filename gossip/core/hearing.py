@@ -21,6 +21,7 @@ from gossip.core.wire import Decoded, End, Pulled, Rules, decode
 
 _SUSPECTS_TOLD = 16
 _MISMATCH_TOLD_EVERY_S = 60.0
+_REFUTATIONS_PER_PEER = 3  # in `attention.distrust_s`
 _TAKEN = (ev.MemberAdded, ev.MemberForgiven, ev.StateChanged, ev.EntryRestamped)
 
 
@@ -31,12 +32,17 @@ class Hearing:
         self._settings = settings
         self._beliefs = beliefs
         self._refuted = False
+        self._refuted_of: dict[Address, list[float]] = {}  # when, by who held what was refuted
         self._mismatch_told: dict[Address, float] = {}
         self.leaving = False
 
     def begin_round(self, now: Instant) -> None:
-        """Allow one refutation more, and forget whose mismatch was told a minute ago."""
+        """Allow one refutation more, and forget what is long ago."""
         self._refuted = False
+        since = now.mono - self._settings.attention.distrust_s
+        for peer, times in list(self._refuted_of.items()):
+            if times[-1] <= since:
+                del self._refuted_of[peer]
         for peer in [peer for peer, until in self._mismatch_told.items() if until <= now.mono]:
             del self._mismatch_told[peer]
 
@@ -147,12 +153,21 @@ class Hearing:
         return events
 
     def _refute(self, seen: Entry, peer: Address, now: Instant) -> list[ev.Event]:
-        """Stamp the own state so that it beats what a peer holds for this node, at most once a round."""
-        table = self._beliefs.table
-        if self._refuted or not seen.beats(table.own):
-            return []
-        self._refuted = True
+        """Stamp the own state so that it beats what a peer holds for this node, at most once a round.
+
+        A liar must not drive the own timestamp on, where others reject it as of the future: it stays within
+        half the skew that they allow, and nobody's word leads to it more than a few times in a while.
+        """
+        table, gossip = self._beliefs.table, self._settings.gossip
         timestamp = max(int(now.wall), seen.timestamp + 1)
+        too_far = timestamp > now.wall + gossip.max_clock_skew_s / 2
+        if self._refuted or too_far or not seen.beats(table.own):
+            return []
+        times = self._refuted_of.setdefault(peer, [])
+        if len(times) >= _REFUTATIONS_PER_PEER:
+            return []
+        times.append(now.mono)
+        self._refuted = True
         table.set_own(table.own._replace(timestamp=timestamp))
         return [ev.OwnEntryRefuted(peer, seen.timestamp, seen.state, timestamp)]
 

@@ -111,9 +111,7 @@ def _address(text: bytes, rules: Rules) -> Address | None:
     return None if address is None or (address.is_loopback and not rules.loopback_ok) else address
 
 
-def lines_unknown_to(
-    served: Iterable[Entry], held: Iterable[tuple[Entry, bytes]], most: int
-) -> list[bytes]:
+def lines_unknown_to(served: Iterable[Entry], held: Iterable[tuple[Entry, bytes]], most: int) -> list[bytes]:
     """Return, of lines held here, those that a peer lacks or that beat what it served, at most `most`."""
     theirs = {entry.address: entry for entry in served}
     lines: list[bytes] = []

@@ -20,7 +20,7 @@ import structlog
 
 from gossip.core.address import Address
 from gossip.core.events import Event, Level
-from gossip.log.writer import Writer
+from gossip.log.writer import LineSink
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -34,7 +34,7 @@ _encoder = msgspec.json.Encoder()
 class EventLog:
     """Renders events at or above a level for a writer; without a writer it does nothing."""
 
-    def __init__(self, writer: Writer | None, level: str) -> None:
+    def __init__(self, writer: LineSink | None, level: str) -> None:
         """Take over the writer's report of drops; raise ValueError for an unknown level."""
         lowest = LEVELS.index(level)
         self._enabled = frozenset(LEVELS[lowest:] if writer is not None else ())
@@ -83,7 +83,7 @@ class NodeLog:
 class _Sink:
     """What structlog hands finished lines to: one method a level, all the same."""
 
-    def __init__(self, writer: Writer | None) -> None:
+    def __init__(self, writer: LineSink | None) -> None:
         self.debug = self.info = self.warning = self.error = writer.write if writer else _ignore
 
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 from gevent import Greenlet
 from gevent.event import Event as Flag
@@ -34,6 +35,15 @@ class Written:
     lines: int
     torn: bytes
     error: OSError | None
+
+
+class LineSink(Protocol):
+    """What takes finished lines; `render_dropped` makes the line that reports so many dropped ones."""
+
+    render_dropped: Callable[[int], bytes] | None
+
+    def write(self, line: bytes) -> None:
+        """Take one line, with its newline; return at once."""
 
 
 class Writer:
