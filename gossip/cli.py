@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from gossip import demo, process
+from gossip.arguments import Parser
 from gossip.config import ConfigError, load_settings
 from gossip.core.settings import Settings
-from gossip.core.text import printable
 from gossip.load import run as load
 
 _USAGE = """\
@@ -44,14 +43,8 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong."""
-        self.exit(2, f"gossipd: {printable(message)}; --help lists what there is\n")
-
-
 def _node(argv: Sequence[str]) -> int:
-    parser = _Parser(
+    parser = Parser(
         prog="gossipd.py", usage=_USAGE, description="A pull-gossip node with a shell.", epilog=_EPILOG
     )
     parser.add_argument("seed", nargs="*", metavar="IP PORT STATE", help="as the original was called")
@@ -71,7 +64,7 @@ def _node(argv: Sequence[str]) -> int:
 
 
 def _demo(argv: Sequence[str]) -> int:
-    parser = _Parser(prog="gossipd.py demo", description="Run a whole cluster; the shell is node 1's.")
+    parser = Parser(prog="gossipd.py demo", description="Run a whole cluster; the shell is node 1's.")
     parser.add_argument("--nodes", type=int, default=5, metavar="N", help="how many nodes (default 5)")
     parser.add_argument("--liars", type=int, default=0, metavar="N", help="how many of them are adversarial")
     parser.add_argument("--listen", metavar="ADDR", help="node 1's address; the others take the next ports")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shlex
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO
 
@@ -21,6 +20,7 @@ from gossip.core.settings import Settings
 from gossip.daemon import Daemon
 from gossip.log.events import EventLog, NodeLog
 from gossip.log.writer import Writer, open_destination
+from gossip.net.descriptors import raise_limit
 from gossip.shell import render
 from gossip.shell.lines import run_lines
 from gossip.store import StoreError
@@ -42,7 +42,7 @@ def run(
 ) -> int:
     """Run the nodes that `build` makes until the first is stopped; the shell is the first one's."""
     _open_standard_streams()
-    _raise_descriptor_limit()
+    raise_limit()  # callers, pulls and files each take a descriptor
     at_terminal = shell and _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stdout)
     above_prompt = AbovePrompt() if at_terminal and _is_stdout(settings.log.file) else None
     try:
@@ -154,13 +154,6 @@ def _ending_signals() -> list[signal.Signals]:
     if _is_a_terminal(sys.stdin) and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         return [signal.SIGTERM, signal.SIGHUP]
     return [signal.SIGTERM]
-
-
-def _raise_descriptor_limit() -> None:
-    """Allow as many descriptors as the system grants: callers, pulls and files each take one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _shut_down(daemons: Sequence[Daemon]) -> None:

@@ -19,11 +19,18 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, cast
 
 import gevent
+import pytest
 
 from gossip.core.address import Address
 
 PATIENCE_S = 15.0  # how long anything may take on a busy machine before a test gives up on it
 Behaviour = Callable[[socket.socket, "Peer"], None]
+
+# For every module whose tests open sockets.
+ON_LOOPBACK = [
+    pytest.mark.filterwarnings("error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("closes_its_sockets"),
+]
 
 
 def until(holds: Callable[[], object], what: str = "the condition", timeout_s: float = PATIENCE_S) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -14,33 +13,19 @@ import pytest
 from gossip import daemon as daemon_module
 from gossip.core import events as ev
 from gossip.core.address import Address
-from tests.nodes import Running, Start, running
+from tests.nodes import Running, Start
 from tests.peers import (
+    ON_LOOPBACK,
     Peer,
     call,
     free_addresses,
     in_thread,
-    no_descriptor_left,
     read_to_end,
     sends,
     until,
 )
 
-pytestmark = pytest.mark.filterwarnings(
-    "error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@pytest.fixture(autouse=True)
-def closes_its_sockets() -> Iterator[None]:
-    with no_descriptor_left():
-        yield
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with running() as start_one:
-        yield start_one
+pytestmark = ON_LOOPBACK
 
 
 # Gossip.
@@ -81,7 +66,7 @@ def test_ipv6_nodes_gossip(start: Start) -> None:
 def test_what_a_peer_says_of_others_is_verified_before_it_is_believed(start: Start) -> None:
     one, liar, honest, nobody = free_addresses(4)
     now = int(time.time())
-    table = f"{liar},{now},1\n{honest},{now + 30},9\n{nobody},{now},5\n{one},{now + 30},7\n".encode()
+    table = f"{liar},{now},1\n{honest},{now + 30},9\n{nobody},{now},5\n{one},{now + 20},7\n".encode()
     with Peer(sends(table), port=liar.port):
         truthful = start(honest, state=2)
         node = start(one, liar, state=4)

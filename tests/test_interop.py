@@ -8,26 +8,26 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from gossip.core import events as ev
 from gossip.core.address import Address
-from tests.nodes import Start, running
-from tests.peers import PATIENCE_S, Peer, free_addresses, in_thread, no_descriptor_left, say, sends, until
-
-pytestmark = pytest.mark.filterwarnings(
-    "error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"
+from tests.nodes import Start
+from tests.peers import (
+    ON_LOOPBACK,
+    PATIENCE_S,
+    Peer,
+    free_addresses,
+    in_thread,
+    say,
+    sends,
+    until,
 )
 
+pytestmark = ON_LOOPBACK
+
 ADVERSARIAL = b"Gossiping something adversarial:)"
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with no_descriptor_left(), running() as start_one:
-        yield start_one
 
 
 class SeedNode:

@@ -18,6 +18,7 @@ from gossip.core.wire import End, Pulled
 from gossip.net.listener import Answer, Listener, listening_socket
 from tests.nodes import QUICK, pull_once, served
 from tests.peers import (
+    ON_LOOPBACK,
     PATIENCE_S,
     Crowd,
     call,
@@ -25,28 +26,19 @@ from tests.peers import (
     has_ended,
     in_thread,
     is_connected,
-    no_descriptor_left,
     read_away,
     read_to_end,
     reset,
     until,
 )
 
-pytestmark = pytest.mark.filterwarnings(
-    "error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = ON_LOOPBACK
 
 PATIENT = PullSettings(pull_timeout_s=20.0, quiet_s=15.0, max_bytes=32 * 1024 * 1024, max_lines=1_000_000)
 TABLE = b"127.0.0.1:5001,1630281124,1\n10.0.0.2:7000,1630281124,2\n"
 LARGE = TABLE * 10_000  # 550 kB
 HUGE = TABLE * 300_000  # 16 MB: more than the system buffers
 SLOW = ListenerSettings(answer_timeout_s=30)  # who ends within a test was made to
-
-
-@pytest.fixture(autouse=True)
-def closes_its_sockets() -> Iterator[None]:
-    with no_descriptor_left():
-        yield
 
 
 def is_answered(address: Address, table: bytes) -> bool:

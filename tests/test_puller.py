@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -17,22 +16,14 @@ from gossip.core.settings import PullSettings
 from gossip.core.wire import End, Failure, Pulled
 from gossip.net import puller
 from tests.nodes import pull_once
-from tests.peers import Peer, no_descriptor_left, read_to_end, reset, sends, sends_for_ever
+from tests.peers import ON_LOOPBACK, Peer, read_to_end, reset, sends, sends_for_ever
 
-pytestmark = pytest.mark.filterwarnings(
-    "error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = ON_LOOPBACK
 
 LIMITS = PullSettings(pull_timeout_s=1.0, quiet_s=0.15, max_bytes=65_536, max_lines=1_000)
 PATIENT = PullSettings(pull_timeout_s=20.0, quiet_s=10.0, max_bytes=2 * 1024 * 1024, max_lines=100_000)
 LINE = b"127.0.0.1:5001,1630281124,1\n"
 TABLE = b"".join(b"10.0.0.%d:7000,1630281124,%d\n" % (i, i % 10) for i in range(1, 10))
-
-
-@pytest.fixture(autouse=True)
-def closes_its_sockets() -> Iterator[None]:
-    with no_descriptor_left():
-        yield
 
 
 # The end of a table.

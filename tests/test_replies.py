@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from gossip.core.address import Address
 from gossip.core.hearing import Hearing
 from gossip.core.settings import ListenerSettings, PullSettings, ReplySettings
 from gossip.core.wire import End, Failure, Pulled
-from tests.nodes import Start, pull_once, running, served
+from tests.nodes import Start, pull_once, served
 from tests.peers import (
+    ON_LOOPBACK,
     Behaviour,
     Crowd,
     Peer,
@@ -24,7 +25,6 @@ from tests.peers import (
     free_addresses,
     in_thread,
     is_connected,
-    no_descriptor_left,
     read_to_end,
     reset,
     say,
@@ -33,9 +33,7 @@ from tests.peers import (
     until,
 )
 
-pytestmark = pytest.mark.filterwarnings(
-    "error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = ON_LOOPBACK
 
 LIMITS = PullSettings(pull_timeout_s=1.0, quiet_s=0.15, max_bytes=65_536, max_lines=1_000)
 PATIENT = PullSettings(pull_timeout_s=20.0, quiet_s=10.0, max_bytes=2 * 1024 * 1024, max_lines=100_000)
@@ -45,18 +43,6 @@ LINE = b"127.0.0.1:5001,1630281124,1\n"
 TABLE = b"".join(b"10.0.0.%d:7000,1630281124,%d\n" % (i, i % 10) for i in range(1, 10))
 REPLY = b"#from 127.0.0.1:5001\n" + LINE
 LARGE = LINE * 20_000 + b"\n"
-
-
-@pytest.fixture(autouse=True)
-def closes_its_sockets() -> Iterator[None]:
-    with no_descriptor_left():
-        yield
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with running() as start_one:
-        yield start_one
 
 
 def is_answered(address: Address, table: bytes) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,24 +14,10 @@ from gossip.core import events as ev
 from gossip.core.address import Address
 from gossip.core.snapshot import Snapshot
 from gossip.store import Store, StoreError
-from tests.nodes import Running, Start, running
-from tests.peers import Peer, free_addresses, no_descriptor_left, say, sends, until
+from tests.nodes import Running, Start
+from tests.peers import ON_LOOPBACK, Peer, free_addresses, say, sends, until
 
-pytestmark = pytest.mark.filterwarnings(
-    "error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@pytest.fixture(autouse=True)
-def closes_its_sockets() -> Iterator[None]:
-    with no_descriptor_left():
-        yield
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with running() as start_one:
-        yield start_one
+pytestmark = ON_LOOPBACK
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "gossip.log": {"gossip.core", "gossip.log"},
     "gossip.shell": {"gossip.core", "gossip.shell"},
     "gossip.sim": {"gossip.core", "gossip.sim"},
-    "gossip.load": {"gossip.core", "gossip.load", "gossip.store"},
+    "gossip.arguments": {"gossip.core"},
+    "gossip.load": {"gossip.arguments", "gossip.core", "gossip.load", "gossip.net", "gossip.store"},
     "gossip.store": {"gossip.core"},
     "gossip.keeper": {"gossip.core", "gossip.log", "gossip.store"},
     "gossip.daemon": {
@@ -33,9 +34,23 @@ MAY_IMPORT = {
         "gossip.store",
         "gossip.keeper",
     },
-    "gossip.process": {"gossip.core", "gossip.daemon", "gossip.log", "gossip.shell", "gossip.store"},
+    "gossip.process": {
+        "gossip.core",
+        "gossip.daemon",
+        "gossip.log",
+        "gossip.net",
+        "gossip.shell",
+        "gossip.store",
+    },
     "gossip.demo": {"gossip.core", "gossip.config", "gossip.daemon", "gossip.log", "gossip.process"},
-    "gossip.cli": {"gossip.core", "gossip.config", "gossip.demo", "gossip.load", "gossip.process"},
+    "gossip.cli": {
+        "gossip.arguments",
+        "gossip.config",
+        "gossip.core",
+        "gossip.demo",
+        "gossip.load",
+        "gossip.process",
+    },
     "gossipd": {"gossip.cli"},
 }
 MAY_IMPORT_NODE = {"gossip.daemon", "gossip.sim"}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
+from gossip.arguments import Parser
 from gossip.core.address import Address, AddressError
-from gossip.core.text import printable
 
 # Kinds of clients. Those that pull are counted and timed, and have to be answered whole.
 PULLING = ("honest", "reply")
@@ -46,12 +45,6 @@ class Options:
         return sum(self.clients.values())
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong."""
-        self.exit(2, f"gossipd: {printable(message)}; --help lists what there is\n")
-
-
 def parse(argv: Sequence[str]) -> Options:
     """Read the arguments; a mistake ends the process with status 2, as argparse does."""
     parser = _parser()
@@ -63,7 +56,7 @@ def parse(argv: Sequence[str]) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="gossipd.py load", usage=_USAGE, description="Many clients against one node.", epilog=_EPILOG
     )
     parser.add_argument("target", nargs="?", metavar="TARGET", help="whom to pull from, ip:port")

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from random import Random
 from time import process_time
 
@@ -26,6 +25,7 @@ from gossip.load.pace import Pace
 from gossip.load.progress import shown
 from gossip.load.swarm import Swarm, reason_of
 from gossip.load.target import TargetError, Usage, listening_pid, spawned, usage_of, waited_s
+from gossip.net.descriptors import raise_limit
 
 _OTHER_DESCRIPTORS = 64  # standard streams, the event loop, files of this program
 
@@ -33,7 +33,7 @@ _OTHER_DESCRIPTORS = 64  # standard streams, the event loop, files of this progr
 def main(argv: Sequence[str]) -> int:
     """Run the load that the arguments ask for, print its summary, and return the exit status."""
     options = parse(argv)
-    allowed = _raise_descriptor_limit()
+    allowed = raise_limit()
     if options.clients_in_all + _OTHER_DESCRIPTORS > allowed:
         most = max(0, allowed - _OTHER_DESCRIPTORS)
         return _refuse(
@@ -154,15 +154,6 @@ def _server(pid: int | None, before: Usage | None, after: Usage | None) -> repor
     if pid is None or before is None or after is None:
         return None
     return report.Server(pid, after.cpu_s - before.cpu_s, after.rss_bytes, after.rss_bytes - before.rss_bytes)
-
-
-def _raise_descriptor_limit() -> int:
-    """Allow as many descriptors as the system grants, and return how many that is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def _refuse(line: str, status: int = 1) -> int:
