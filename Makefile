@@ -12,8 +12,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 run: $(VENV)/.installed
 	@$(BIN)/python gossipd.py demo $(ARGS)
 
+# Tests that open no socket and start no process run beside the others, which mostly wait.
+LIVE := $(shell grep -lE 'tests\.(nodes|peers|processes|terminals)|gevent|subprocess|threading' tests/test_*.py)
+PURE := $(filter-out $(LIVE),$(wildcard tests/test_*.py))
+
 test: $(VENV)/.installed-dev
+ifdef ARGS
 	$(BIN)/python -m pytest -q $(ARGS)
+else
+	@$(BIN)/python -m pytest -q $(PURE) > $(VENV)/pure.log 2>&1 & pure=$$!; \
+	$(BIN)/python -m pytest -q $(LIVE); live=$$?; \
+	wait $$pure; status=$$?; cat $(VENV)/pure.log; exit $$(( live || status ))
+endif
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
