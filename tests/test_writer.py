@@ -57,17 +57,6 @@ def never() -> bool:
     return False
 
 
-class Lines:
-    """Keeps lines in place of a writer."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.render_dropped = None
-
-    def write(self, line: bytes) -> None:
-        self.lines.append(line)
-
-
 def test_ten_thousand_events_reach_a_slow_reader_in_order(pipe: tuple[int, int]) -> None:
     writer = Writer(pipe[1], 10_000)
     log = EventLog(writer, "debug").bind("n")
