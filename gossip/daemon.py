@@ -90,7 +90,13 @@ class Daemon:
                 self._keeper.abandon()
             raise
         self._listener = Listener(
-            sock, settings, self._settings.reply, self._answer, self._on_reply, self.crashed
+            sock,
+            settings,
+            self._settings.reply,
+            self._answer,
+            self._on_reply,
+            self.crashed,
+            lambda error: self._log.fact("listener_exhausted", "warning", reason=str(error)),
         )
         self._listener.start()
         self._log.fact("listener_started", listen=self._settings.node.listen, trust=self.status().trust)

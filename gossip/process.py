@@ -63,7 +63,7 @@ def run(
         except OSError as error:
             _shut_down(started)
             return _refuse(_why_not(daemons[len(started)], error))
-        _report_hub_errors(log.bind(str(daemons[0].address)))
+        report_hub_errors(daemons[0], log.bind(str(daemons[0].address)))
         # Held until the end: a second one must not cut the stop short.
         held = [gevent.signal_handler(number, daemons[0].stop) for number in _ending_signals()]
         try:
@@ -238,8 +238,8 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
-def _report_hub_errors(log: NodeLog) -> None:
-    """Send what gevent would print, over the prompt, to the log instead.
+def report_hub_errors(first: Daemon, log: NodeLog) -> None:
+    """Send what gevent would print, over the prompt, to the log instead, and to the exit status.
 
     Greenlets are not told of here: each of ours is linked to its daemon, which does that.
     """
@@ -250,6 +250,7 @@ def _report_hub_errors(log: NodeLog) -> None:
         if isinstance(context, Greenlet):
             return
         text = "".join(traceback.format_exception(kind, error, trace))
+        first.exit_status = 1
         log.fact("hub_error", "error", context=str(context), traceback=text)
 
     gevent.get_hub().print_exception = report

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
 import gevent
+import pytest
 from gevent import Greenlet
 
 from gossip.core import events as ev
@@ -139,7 +139,6 @@ def served(
     reply: ReplySettings = PATIENT_REPLY,
     replies: list[tuple[str, Pulled]] | None = None,
     crashes: list[Greenlet] | None = None,
-    send_buffer: int | None = None,
 ) -> Iterator[Address]:
     """Run a listener that puts what callers say into `replies`.
 
@@ -148,9 +147,9 @@ def served(
     heard = replies if replies is not None else []
     found = crashes if crashes is not None else []
     sock = listening_socket(host, 0, settings.backlog)
-    if send_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # callers inherit it
-    listener = Listener(sock, settings, reply, answer, lambda *said: heard.append(said), found.append)
+    listener = Listener(
+        sock, settings, reply, answer, lambda *said: heard.append(said), found.append, pytest.fail
+    )
     listener.start()
     try:
         yield Address(host, listener.server_port)

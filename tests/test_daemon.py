@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from operator import attrgetter
 from typing import Any
 
 import gevent
@@ -13,6 +12,7 @@ import pytest
 from gossip import daemon as daemon_module
 from gossip.core import events as ev
 from gossip.core.address import Address
+from gossip.process import report_hub_errors
 from tests.nodes import Running, Start
 from tests.peers import (
     ON_LOOPBACK,
@@ -251,15 +251,13 @@ def test_a_round_that_crashes_is_told_and_stops_the_node(
     assert "ZeroDivisionError" in str(crash["traceback"])
 
 
-@pytest.mark.parametrize("handler", ["_hearing.table", "answer"])
-def test_a_crash_in_one_pull_or_answer_is_told_and_the_node_goes_on(
-    start: Start, monkeypatch: pytest.MonkeyPatch, handler: str
+def test_a_crash_in_one_pull_is_told_and_the_node_goes_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = free_addresses(2)
     node, peer = start(one, other), start(other, one)
     until(lambda: other in node.states() and one in peer.states())
-    owner, _, method = f"_node.{handler}".rpartition(".")
-    monkeypatch.setattr(attrgetter(owner)(node.daemon), method, lambda *args, **more: 1 / 0)
+    monkeypatch.setattr(node.daemon._node._hearing, "table", lambda *args, **more: 1 / 0)
     until(lambda: node.log.named("greenlet_crashed"), "the report")
     monkeypatch.undo()
     node.may_crash = True
@@ -268,3 +266,21 @@ def test_a_crash_in_one_pull_or_answer_is_told_and_the_node_goes_on(
     assert set(traces) == {"ZeroDivisionError: division by zero"}
     peer.daemon.set_state(5)
     until(lambda: node.states()[other] == 5, "news after the crash")
+
+
+def test_a_crash_while_answering_is_told_and_the_node_goes_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = free_addresses(1)
+    node = start(one)
+    monkeypatch.setattr(gevent.get_hub(), "print_exception", None)  # put back at the end
+    report_hub_errors(node.daemon, node.log)
+    with monkeypatch.context() as broken:
+        broken.setattr(node.daemon._node, "answer", lambda *args: 1 / 0)
+        with call(one) as sock:
+            assert in_thread(read_to_end, sock) == b""
+    (error,) = node.log.named("hub_error")
+    assert "ZeroDivisionError" in str(error["traceback"])
+    assert (node.daemon.exit_status, node.daemon.stopping.is_set()) == (1, False)
+    with call(one) as sock:
+        assert in_thread(read_to_end, sock).startswith(f"{one},".encode())

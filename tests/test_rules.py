@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "gossip.shell": {"gossip.core", "gossip.shell"},
     "gossip.sim": {"gossip.core", "gossip.sim"},
     "gossip.arguments": {"gossip.core"},
+    "gossip.bench": {"gossip.bench", "gossip.core", "gossip.load", "gossip.net"},
     "gossip.load": {"gossip.arguments", "gossip.core", "gossip.load", "gossip.net", "gossip.store"},
     "gossip.store": {"gossip.core"},
     "gossip.keeper": {"gossip.core", "gossip.log", "gossip.store"},
@@ -53,7 +54,7 @@ MAY_IMPORT = {
     },
     "gossipd": {"gossip.cli"},
 }
-MAY_IMPORT_NODE = {"gossip.daemon", "gossip.sim"}
+MAY_IMPORT_NODE = {"gossip.daemon", "gossip.sim", "gossip.bench"}
 CORE_STDLIB = {
     "__future__",
     "collections",
@@ -61,6 +62,7 @@ CORE_STDLIB = {
     "enum",
     "functools",
     "ipaddress",
+    "itertools",
     "math",
     "random",
     "re",

@@ -16,8 +16,8 @@ PREFIX = 40  # lines that a puller of the seed's family sees for certain (PROTOC
 OWN_ENTRY = Entry(OWN, WALL, 3)
 
 
-def table_of(members: int) -> Table:
-    table = Table(OWN_ENTRY)
+def table_of(members: int, render_min_s: float = 0.0) -> Table:
+    table = Table(OWN_ENTRY, render_min_s=render_min_s)
     for number in range(members):
         table.put(Entry(nth(number), WALL, 0), "test", 0.0)
     return table
@@ -64,6 +64,20 @@ def test_held_entries_come_in_the_order_in_which_they_are_told() -> None:
     assert {entry for entry, _ in held} == set(decode_all(table.render()).entries)
     assert len(held) == 61
     assert all(entry.line == line for entry, line in held)
+
+
+@pytest.mark.parametrize("members", [30, 300])
+@pytest.mark.parametrize("lacked", [[], [1], [1, 3, 29], range(25), range(30)])
+def test_what_a_peer_lacks_comes_in_the_order_of_all_that_is_held(members: int, lacked: list[int]) -> None:
+    table = table_of(members)
+    lines = {Entry(nth(number), WALL, 0).line for number in lacked}
+    seen = table.lines - lines | {b"10.9.9.9:1,1,1"}
+    expected = [held for held in table.held() if held[1] in lines]
+    assert len(expected) == len(lines)
+    assert sorted(table.lacking(seen)) == sorted(expected)
+    assert next(table.lacking(table.lines - lines - {OWN_ENTRY.line}), None) == (OWN_ENTRY, OWN_ENTRY.line)
+    recent = [held for held in expected if held[0].address in served(table)[1:9]]
+    assert list(table.lacking(seen))[: len(recent)] == recent
 
 
 def test_the_own_entry_comes_first_then_the_last_changes_then_the_rest() -> None:
@@ -168,3 +182,34 @@ def test_the_known_lines_are_always_those_served(steps: list[tuple[str, Address,
         assert table.lines == {entry.line for entry in model.values()}
         assert dict(table.held()) == {entry: entry.line for entry in model.values()}
         assert set(table) == set(model) - {OWN}
+
+
+def test_a_large_table_that_keeps_changing_is_rendered_now_and_then() -> None:
+    table = table_of(1000, render_min_s=0.1)
+    first = table.render(10.0)
+    table.put(Entry(nth(5), WALL + 1, 2), "x", 10.0)
+    assert table.render(10.0) is first
+    assert table.render(10.05) is first
+    later = table.render(10.1)
+    assert decode_all(later).entries[1] == Entry(nth(5), WALL + 1, 2)
+    table.put(Entry(nth(6), WALL + 1, 2), "x", 10.1)
+    assert table.render(10.15) is later
+    assert decode_all(table.render()).entries[1] == Entry(nth(6), WALL + 1, 2)  # whoever gives no time
+
+
+def test_the_own_entry_in_a_large_table_is_never_late() -> None:
+    table = table_of(1000, render_min_s=60.0)
+    table.render(10.0)
+    table.put(Entry(nth(5), WALL + 1, 2), "x", 10.0)
+    table.set_own(Entry(OWN, WALL + 7, 9))
+    entries = decode_all(table.render(10.0)).entries
+    assert entries[0] == Entry(OWN, WALL + 7, 9)
+    assert Entry(nth(5), WALL + 1, 2) not in entries
+    assert len(entries) == 1001
+
+
+def test_a_small_table_is_always_rendered_anew() -> None:
+    table = table_of(999, render_min_s=60.0)
+    table.render(10.0)
+    table.put(Entry(nth(5), WALL + 1, 2), "x", 10.0)
+    assert Entry(nth(5), WALL + 1, 2) in decode_all(table.render(10.0)).entries

@@ -31,7 +31,8 @@ class Beliefs:
         self._rng = rng
         self._suspicion_s = settings.attention.suspicion_rounds * settings.gossip.interval_s
         self._failed: dict[Address, float] = {}  # whose last own pull failed, and when
-        self.table = Table(own, cluster_line(settings.node.cluster))
+        header = cluster_line(settings.node.cluster)
+        self.table = Table(own, header, settings.listener.render_min_s)
         self.attention = Attention(settings.attention)
         self.blacklist = Blacklist(settings.blacklist, settings.gossip.max_members, rng)
         self.reputation = Reputation(settings.blacklist.strike_decay_s, settings.attention.distrust_s)

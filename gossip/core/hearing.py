@@ -111,11 +111,8 @@ class Hearing:
     def _reply_to(self, peer: Address, decoded: Decoded, now: Instant) -> bytes | None:
         """Say what the peer lacks, whom to check, and who is calling; None when it knows all of that."""
         table, settings = self._beliefs.table, self._settings
-        missing = table.lines - decoded.seen
-        lines: list[bytes] = []
-        if missing:
-            held = (item for item in table.held() if item[1] in missing and item[0].address != peer)
-            lines = lines_unknown_to(decoded.entries, held, settings.reply.max_lines // 2)
+        lacking = (held for held in table.lacking(decoded.seen) if held[0].address != peer)
+        lines = lines_unknown_to(decoded.entries, lacking, settings.reply.max_lines // 2)
         most = min(_SUSPECTS_TOLD, settings.reply.max_lines // 4)
         suspects = self._beliefs.to_suspect(now, most)
         if not (lines or suspects or self.leaving):

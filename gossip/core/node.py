@@ -63,9 +63,10 @@ class Node:
 
     def answer(self, caller: str, now: Instant) -> bytes | Iterator[Step]:
         """Return what a caller (its IP) gets: the table, or an adversarial answer over time."""
+        table = self._beliefs.table.render(now.mono)
         if self._strategy is None:
-            return self.table()
-        return STRATEGIES[self._strategy](Scene(self.own, self.table(), caller, now.wall, self._rng))
+            return table
+        return STRATEGIES[self._strategy](Scene(self.own, table, caller, now.wall, self._rng))
 
     def entry_of(self, address: Address) -> Entry | None:
         """Return what is believed of an address, itself included, or None."""

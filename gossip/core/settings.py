@@ -89,7 +89,9 @@ class ReplySettings:
 class ListenerSettings:
     backlog: Annotated[int, Range(1, 65_535)] = 1024
     answer_timeout_s: Annotated[float, Range(0.05, 300)] = 10.0
-    max_callers: Annotated[int, Range(1, 100_000)] = 1024
+    max_callers: Annotated[int, Range(1, 100_000)] = 16_384
+    send_buffer_bytes: Annotated[int, Range(0, 16 * 1024 * 1024)] = 32_768
+    render_min_s: Annotated[float, Range(0, 60)] = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from itertools import chain
+from math import inf
 
-from gossip.core.address import Address
+from gossip.core.address import Address, parse_cached
 from gossip.core.entry import Entry
 
 _PREFIX_LINES = 40  # what a puller of the seed's family sees for certain (PROTOCOL.md, section 1)
 _RECENT = 8
+_FEW = 64
+_LARGE = 1000  # from so many members on, rendering takes long enough to be put off
 
 
 @dataclass(slots=True)
@@ -37,11 +41,13 @@ class Table:
     """Own entry and members; renders the served bytes once per change or rotation.
 
     `header` is what the served table begins with; it ends with an empty line. `version` counts changes.
+    With very many members, what is served of others may be `render_min_s` old; the own entry never is.
     """
 
-    def __init__(self, own: Entry, header: bytes = b"") -> None:
+    def __init__(self, own: Entry, header: bytes = b"", render_min_s: float = 0.0) -> None:
         self._own = own
         self._header = header
+        self._render_min_s = render_min_s
         self._per_host: Counter[str] = Counter()
         self.version = 0
         self._members: dict[Address, Member] = {}
@@ -49,6 +55,9 @@ class Table:
         self._recent: deque[Address] = deque(maxlen=_RECENT)
         self._offset = 0
         self._rendered: bytes | None = None
+        self._others = b""
+        self._others_changed = True
+        self._others_from = -inf
 
     def __len__(self) -> int:
         return len(self._members)
@@ -85,19 +94,39 @@ class Table:
     def held(self) -> Iterator[tuple[Entry, bytes]]:
         """Yield every entry with its line: own, the last changes, the rest."""
         yield self._own, self._own.line
+        yield from self._last_changes_first(self._members)
+
+    def lacking(self, seen: Set[bytes]) -> Iterator[tuple[Entry, bytes]]:
+        """Yield the entries whose lines are not among `seen`, in the order of `held`.
+
+        Of two large tables that differ in little, only what differs is looked at.
+        """
+        if 2 * len(seen) > len(self._lines):
+            lines = self._lines - seen
+            if len(lines) <= _FEW:
+                return self._with(lines)
+        return (held for held in self.held() if held[1] not in seen)
+
+    def _with(self, lines: Set[bytes]) -> Iterator[tuple[Entry, bytes]]:
+        if self._own.line in lines:
+            yield self._own, self._own.line
+        named = (parse_cached(line.partition(b",")[0].decode("ascii")) for line in sorted(lines))
+        known = [address for address in named if address in self._members]
+        yield from (held for held in self._last_changes_first(known) if held[1] in lines)
+
+    def _last_changes_first(self, members: Iterable[Address]) -> Iterator[tuple[Entry, bytes]]:
         recent = dict.fromkeys(self._recent)
-        for address in recent:
-            yield self._members[address].entry, self._members[address].line
-        for address, member in self._members.items():
-            if address not in recent:
-                yield member.entry, member.line
+        for address in chain(recent, (address for address in members if address not in recent)):
+            member = self._members[address]
+            yield member.entry, member.line
 
     def set_own(self, entry: Entry) -> None:
         """Replace the own entry."""
         self._lines.discard(self._own.line)
         self._own = entry
         self._lines.add(entry.line)
-        self._changed()
+        self.version += 1
+        self._rendered = None
 
     def put(self, entry: Entry, source: str, mono: float) -> Member:
         """Add a member, or replace the entry of one."""
@@ -129,25 +158,38 @@ class Table:
     def rotate(self) -> None:
         """Let the next rendering begin elsewhere, when the table is too long for a short reader."""
         if len(self._members) >= _PREFIX_LINES:
-            self._rendered = None
+            self._others_changed = True
 
-    def render(self) -> bytes:
+    def render(self, mono: float = inf) -> bytes:
         """Return the whole table: header, own entry, the last changes, the rest, an empty line.
 
-        Where there are more members than a short reader sees, the rest goes round from one
+        `mono` is the time in monotonic seconds; without it, what is returned is never old.
+        """
+        if self._others_changed and (len(self._members) < _LARGE or mono >= self._others_from):
+            self._others = self._render_others()
+            self._others_changed = False
+            if mono < inf:
+                self._others_from = mono + self._render_min_s
+            self._rendered = None
+        if self._rendered is None:
+            self._rendered = b"%s%s\n%s\n" % (self._header, self._own.line, self._others)
+        return self._rendered
+
+    def _render_others(self) -> bytes:
+        """Render the lines of all members.
+
+        Where there are more than a short reader sees, those that did not change lately go round from one
         rendering to the next, so that even such a reader meets every member in time.
         """
-        if self._rendered is None:
-            recent = dict.fromkeys(self._recent)
-            rest = [member.line for address, member in self._members.items() if address not in recent]
-            if len(self._members) >= _PREFIX_LINES:
-                step = _PREFIX_LINES - 1 - len(recent)
-                start = self._offset % len(rest)
-                rest = rest[start:] + rest[:start]
-                self._offset = start + step
-            lines = [self._own.line, *(self._members[address].line for address in recent), *rest]
-            self._rendered = self._header + b"\n".join(lines) + b"\n\n"
-        return self._rendered
+        recent = dict.fromkeys(self._recent)
+        rest = [member.line for address, member in self._members.items() if address not in recent]
+        if len(self._members) >= _PREFIX_LINES:
+            step = _PREFIX_LINES - 1 - len(recent)
+            start = self._offset % len(rest)
+            rest = rest[start:] + rest[:start]
+            self._offset = start + step
+        lines = [*(self._members[address].line for address in recent), *rest, b""]
+        return b"\n".join(lines)
 
     def _note_change(self, address: Address) -> None:
         if address in self._recent:
@@ -157,4 +199,4 @@ class Table:
 
     def _changed(self) -> None:
         self.version += 1
-        self._rendered = None
+        self._others_changed = True

@@ -18,17 +18,18 @@ from gevent import socket, subprocess
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
+from gossip.core.settings import Settings
 from gossip.core.snapshot import KeptMember, Snapshot
 from gossip.store import Store
 
-_GOSSIPD = Path(__file__).parents[2] / "gossipd.py"
-_HOST = "127.0.0.1"
+GOSSIPD = Path(__file__).parents[2] / "gossipd.py"
+HOST = "127.0.0.1"
 _FIRST_PORT, _LAST_PORT = 10_000, 32_000  # below those that the system gives to callers
 _PORT_TRIES = 100
 _START_S, _STOP_S = 30.0, 10.0
 _LISTEN = "0A"
 _BACKLOG_MAX, _CALLERS_MAX = 65_535, 100_000
-_USUAL_CALLERS, _USUAL_MEMBERS = 1024, 10_000  # the defaults, which are never lowered
+_USUAL = Settings()  # never lowered
 
 
 class TargetError(Exception):
@@ -106,18 +107,23 @@ def _hex(host: str) -> str:
 
 
 @contextmanager
-def spawned(members: int, clients: int, settings: Sequence[str]) -> Iterator[tuple[Address, int]]:
-    """Run a node with a table of so many lines, and end it; give its address and process id."""
+def spawned(
+    members: int, clients: int, settings: Sequence[str], now: int | None = None
+) -> Iterator[tuple[Address, int]]:
+    """Run a node with a table of so many lines, and end it; give its address and process id.
+
+    `now` is when its members were heard of, in Unix seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="gossipd-load-") as name:
         folder = Path(name)
-        address = Address(_HOST, _free_port())
-        _write_members(folder, address, members)
+        address = Address(HOST, free_port())
+        _write_members(folder, address, members, int(time()) if now is None else now)
         arguments = ["--no-shell", "--listen", str(address), "--log-file", str(folder / "events.jsonl")]
         for setting in (*_settings(folder, members, clients), *settings):
             arguments += ["--set", setting]
         with (folder / "stderr").open("wb") as stderr:
             node = subprocess.Popen(
-                [sys.executable, str(_GOSSIPD), *arguments],
+                [sys.executable, str(GOSSIPD), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -136,22 +142,22 @@ def _settings(folder: Path, members: int, clients: int) -> list[str]:
         f"node.data_dir={folder}",
         "node.shutdown_s=1.0",
         "gossip.interval_s=3600.0",
-        f"gossip.max_members={max(_USUAL_MEMBERS, members)}",
+        f"gossip.max_members={max(_USUAL.gossip.max_members, members)}",
         "reply.tell_leaving=0",
-        f"listener.backlog={min(_BACKLOG_MAX, max(_USUAL_CALLERS, 2 * clients))}",
-        f"listener.max_callers={min(_CALLERS_MAX, max(_USUAL_CALLERS, 2 * clients))}",
+        f"listener.backlog={min(_BACKLOG_MAX, max(_USUAL.listener.backlog, 2 * clients))}",
+        f"listener.max_callers={min(_CALLERS_MAX, max(_USUAL.listener.max_callers, 2 * clients))}",
     ]
 
 
-def _write_members(folder: Path, own: Address, members: int) -> None:
+def invented(members: int, now: int) -> list[Entry]:
+    """Make up members on loopback, so that whatever a node asks them is refused at once, on this machine."""
+    hosts = (f"127.{100 + n // 62_500}.{n // 250 % 250}.{n % 250 + 1}" for n in range(members))
+    return [Entry(Address(host, 7000), now - n % 86_400, n % 10) for n, host in enumerate(hosts)]
+
+
+def _write_members(folder: Path, own: Address, members: int, now: int) -> None:
     """Write the snapshot of a node that has met all but itself of so many members."""
-    now = int(time())
-    # On loopback, so that whatever the node asks them is refused at once, on this machine.
-    hosts = (f"127.{100 + n // 62_500}.{n // 250 % 250}.{n % 250 + 1}" for n in range(members - 1))
-    kept = [
-        KeptMember(Entry(Address(host, 7000), now - n % 86_400, n % 10), "load")
-        for n, host in enumerate(hosts)
-    ]
+    kept = [KeptMember(entry, "load") for entry in invented(members - 1, now)]
     store = Store(str(folder), own)
     try:
         store.save(Snapshot(own, now, tuple(kept), ()))
@@ -159,12 +165,13 @@ def _write_members(folder: Path, own: Address, members: int) -> None:
         store.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of loopback that nobody holds, below those that the system gives to callers."""
     for port in random.sample(range(_FIRST_PORT, _LAST_PORT), _PORT_TRIES):
         with socket.socket() as sock, suppress(OSError):
-            sock.bind((_HOST, port))
+            sock.bind((HOST, port))
             return port
-    raise TargetError(f"no free port on {_HOST} in {_PORT_TRIES} tries")
+    raise TargetError(f"no free port on {HOST} in {_PORT_TRIES} tries")
 
 
 def _wait_until_up(node: subprocess.Popen, address: Address, stderr: Path) -> None:

@@ -9,8 +9,13 @@ from contextlib import suppress
 
 def raise_limit() -> int:
     """Allow as many descriptors as the system grants, and return how many that is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
+    return open_files_max()
+
+
+def open_files_max() -> int:
+    """Return how many descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
