@@ -24,7 +24,7 @@ class Address(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return _text(self.host, self.port)
 
     @property
     def is_ipv6(self) -> bool:
@@ -58,9 +58,14 @@ def split_host_port(text: str) -> tuple[str, int]:
         raise AddressError("expected ip:port, such as 127.0.0.1:5001 or [::1]:5001")
     if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
         raise AddressError("an IPv6 address is written in brackets, such as [::1]:5001")
-    if not _PORT.fullmatch(port) or int(port) > 65_535:
+    return host, _port(port)
+
+
+@lru_cache(maxsize=1024)  # nearly all nodes of a cluster have the same few, and then the same object each
+def _port(text: str) -> int:
+    if not _PORT.fullmatch(text) or int(text) > 65_535:
         raise AddressError("the port is a whole number from 1 to 65535, without leading zeros")
-    return host, int(port)
+    return int(text)
 
 
 def _check_ipv4(host: str) -> None:
@@ -85,7 +90,12 @@ def _check_ipv6(host: str) -> None:
         raise AddressError("nobody can gossip with an unspecified, multicast or link-local address")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)  # so that what is kept of who said something is the same text each time
+def _text(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@lru_cache(maxsize=8192)  # 150 bytes each: what is heard again is heard soon
 def parse_cached(text: str) -> Address | None:
     """Parse like `Address.parse`, with None for a bad address; for the codec's hot path."""
     try:

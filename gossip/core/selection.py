@@ -18,11 +18,15 @@ class Permutation:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._left: list[Address] = []
+        self._is_left: set[Address] = set()
 
     def add(self, address: Address) -> None:
         """Let a new member be dealt in this permutation already, at a random place."""
-        if address not in self._left:
-            self._left.insert(self._rng.randint(0, len(self._left)), address)
+        if address not in self._is_left:
+            self._is_left.add(address)
+            self._left.append(address)
+            place = self._rng.randrange(len(self._left))
+            self._left[place], self._left[-1] = self._left[-1], self._left[place]
 
     def next(self, live: Collection[Address], free: Callable[[Address], bool]) -> Address | None:
         """Deal the next member that is live and free, or None when there is none.
@@ -33,12 +37,16 @@ class Permutation:
             for index in range(len(self._left) - 1, -1, -1):
                 address = self._left[index]
                 if address not in live:
-                    del self._left[index]
+                    self._take(index)
                 elif free(address):
-                    del self._left[index]
-                    return address
-            held_back = set(self._left)
-            fresh = [address for address in live if address not in held_back]
+                    return self._take(index)
+            fresh = [address for address in live if address not in self._is_left]
             self._rng.shuffle(fresh)
             self._left += fresh
+            self._is_left.update(fresh)
         return None
+
+    def _take(self, index: int) -> Address:
+        address = self._left.pop(index)
+        self._is_left.remove(address)
+        return address

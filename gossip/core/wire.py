@@ -184,10 +184,10 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
         whole = isinstance(parse_line(tail, rules), Entry)
         if whole or pulled.end not in _CUT or len(tail) > rules.max_line_bytes:
             lines.append(tail)
-    decoded = Decoded(lines=len(lines), seen=set(lines))
-    for line in lines:
-        if line in known:
-            continue
+    seen = set(lines)
+    fresh = seen - known
+    decoded = Decoded(lines=len(lines), seen=seen)
+    for line in [line for line in lines if line in fresh] if fresh else ():
         if line.startswith(b"#"):
             decoded.directives.append(line)
             continue
