@@ -1,13 +1,15 @@
 # make run    a live demo cluster with a shell (ARGS="--nodes 9 --liars 2" is passed on)
 # make test   all tests
 # make check  what CI runs: lint, types, tests
+# make soak   ten minutes of mixed load on five nodes: fails on what is lost, crashes or grows (ARGS passed on)
+# make bench  what the listener, the core and an idle node cost, as ratios (three minutes; needs a C compiler)
 # make figures  how fast news travels and deaths are found out, simulated at full size (some minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint types check figures clean
+.PHONY: run test lint types check soak bench figures clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python gossipd.py demo $(ARGS)
@@ -32,6 +34,12 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy gossip gossipd.py
 
 check: lint types test
+
+soak: $(VENV)/.installed
+	@$(BIN)/python -m gossip.load.soak $(ARGS)
+
+bench: $(VENV)/.installed
+	@$(BIN)/python -m gossip.bench $(ARGS)
 
 figures: $(VENV)/.installed
 	$(BIN)/python -m gossip.sim.figures
