@@ -1,0 +1,83 @@
+"""`python -m gossip.bench [--write FILE]`: run all benchmarks, and print (or put into a file) their table.
+
+In the file the table replaces what is between `<!-- bench -->` and `<!-- end of bench -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+
+import gevent
+
+from gossip.bench import held, idle, listening, memory, merging
+from gossip.bench.rows import Row, as_markdown
+from gossip.bench.servers import BenchError, built_in_c
+from gossip.load.target import TargetError
+
+_BEGIN, _END = "<!-- bench -->", "<!-- end of bench -->"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Return 0 when all ran, whatever they found, and 1 when one could not."""
+    parser = argparse.ArgumentParser(prog="python -m gossip.bench", description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this file")
+    path = parser.parse_args(argv).write
+    if path is not None and not _has_marks(path):
+        parser.error(f"{path} has no line {_BEGIN} with a line {_END} after it")
+    try:
+        text = _all()
+    except (BenchError, TargetError, OSError, subprocess.CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    print(text)
+    if path is not None:
+        before, _, rest = path.read_text().partition(_BEGIN)
+        path.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{rest.partition(_END)[2]}")
+    return 0
+
+
+def _all() -> str:
+    began = monotonic()
+    with tempfile.TemporaryDirectory(prefix="gossipd-bench-") as name:
+        folder = Path(name)
+        minimal = built_in_c(folder)
+        parts: list[tuple[str, Callable[[], Sequence[Row]]]] = [
+            ("a pulled table", merging.measure),
+            ("memory", lambda: [memory.measure()]),
+            ("the listener", lambda: listening.measure(minimal, folder)),
+            ("held callers", held.measure),
+            ("an idle node", lambda: [idle.measure(folder)]),
+        ]
+        rows: list[Row] = []
+        for what, measure in parts:
+            print(f"bench: {what} ...", file=sys.stderr, flush=True)
+            rows += measure()
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    machine = (
+        f"{_processor()}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; Python "
+        f"{platform.python_version()}, gevent {gevent.__version__}; {monotonic() - began:.0f} s; load {load}"
+    )
+    return f"{machine}\n\n{as_markdown(rows)}"
+
+
+def _has_marks(path: Path) -> bool:
+    return path.is_file() and _END in path.read_text().partition(_BEGIN)[2]
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
