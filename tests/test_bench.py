@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -43,8 +44,15 @@ def test_what_is_compared_serves_the_same_bytes_and_costs_something(tmp_path: Pa
                 times = latencies_s(server, size, 10)
                 assert len(times) == 10
                 assert times == sorted(times)
-            with pytest.raises(AssertionError, match="bytes of 3"):
+            with pytest.raises(BenchError, match="bytes of 3"):
                 latencies_s(ours, 3, 1)
+
+
+def test_who_was_pinned_to_a_core_may_use_all_afterwards() -> None:
+    before = os.sched_getaffinity(0)
+    with node(3):
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
 
 
 def test_a_missing_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

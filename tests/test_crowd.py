@@ -18,7 +18,7 @@ from gossip.net.listener import Listener, listening_socket
 from tests.nodes import PATIENT_REPLY, served
 from tests.peers import ON_LOOPBACK, call, has_ended, in_thread, read_to_end, say, sends, until
 from tests.processes import LoudNode, answers, free_ports, starting, wait_until
-from tests.test_listener import LARGE, SLOW, TABLE, is_answered
+from tests.test_listener import HUGE, LARGE, SLOW, TABLE, is_answered
 
 pytestmark = ON_LOOPBACK
 
@@ -90,6 +90,31 @@ def test_in_a_crowd_a_long_table_is_still_answered_whole() -> None:
         for sock in crowd:
             sock.close()
         assert is_answered(address, LARGE)
+
+
+def test_who_may_only_reply_still_makes_room_before_who_reads_the_table() -> None:
+    answers: list[bytes] = [TABLE] * 40 + [HUGE]
+    few = ListenerSettings(max_callers=10, answer_timeout_s=30)
+    with served(lambda _: answers.pop(), few) as address, ExitStack() as stack:
+        reading = stack.enter_context(call(address, receive_buffer=4096))
+        idle = [stack.enter_context(call(address)) for _ in range(40)]
+        until(lambda: sum(map(has_ended, idle[:20])) == 20, "the end of the first idle callers")
+        assert in_thread(read_to_end, reading) == HUGE
+
+
+def test_who_makes_room_is_not_reset() -> None:
+    with served(lambda _: TABLE, ListenerSettings(max_callers=2)) as address, ExitStack() as stack:
+        callers = [stack.enter_context(call(address, b"GET / HTTP/1.1\r\n\r\n")) for _ in range(40)]
+        assert is_answered(address, TABLE)
+        assert [in_thread(read_to_end, sock) for sock in callers[:38]] == [TABLE] * 38
+
+
+def test_who_is_through_takes_no_place_but_its_own() -> None:
+    few = ListenerSettings(max_callers=2, answer_timeout_s=30)
+    with served(lambda _: HUGE, few) as address, ExitStack() as stack:
+        one, other = (stack.enter_context(call(address, receive_buffer=4096)) for _ in range(2))
+        assert in_thread(read_to_end, other) == HUGE
+        assert in_thread(read_to_end, one) == HUGE
 
 
 def test_a_node_with_few_descriptors_lets_those_held_longest_go(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_held_entries_come_in_the_order_in_which_they_are_told() -> None:
 
 @pytest.mark.parametrize("members", [30, 300])
 @pytest.mark.parametrize("lacked", [[], [1], [1, 3, 29], range(25), range(30)])
-def test_what_a_peer_lacks_comes_in_the_order_of_all_that_is_held(members: int, lacked: list[int]) -> None:
+def test_what_a_peer_lacks_comes_with_own_and_last_changes_first(members: int, lacked: list[int]) -> None:
     table = table_of(members)
     lines = {Entry(nth(number), WALL, 0).line for number in lacked}
     seen = table.lines - lines | {b"10.9.9.9:1,1,1"}
@@ -206,6 +206,13 @@ def test_the_own_entry_in_a_large_table_is_never_late() -> None:
     assert entries[0] == Entry(OWN, WALL + 7, 9)
     assert Entry(nth(5), WALL + 1, 2) not in entries
     assert len(entries) == 1001
+
+
+def test_who_is_off_a_large_table_is_not_served_any_more() -> None:
+    table = table_of(1001, render_min_s=60.0)
+    table.render(10.0)
+    table.remove(nth(5))
+    assert nth(5) not in {entry.address for entry in decode_all(table.render(10.0)).entries}
 
 
 def test_a_small_table_is_always_rendered_anew() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from time import perf_counter
 
-from gossip.bench.servers import Server
+from gossip.bench.servers import BenchError, Server
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -54,7 +54,8 @@ def _burst(server: Server, size: int, burst: int) -> None:
             received = 0
             while chunk := sock.recv(_CHUNK):
                 received += len(chunk)
-            assert received == size, f"{server.name} sent {received} bytes of {size}"
+            if received != size:
+                raise BenchError(f"{server.name} sent {received} bytes of {size}")
     finally:
         for sock in sockets:
             sock.close()

@@ -15,7 +15,7 @@ from gossip.core.address import Address
 from gossip.load.target import HOST, free_port, spawned
 
 _MINIMAL_C = Path(__file__).with_name("minimal.c")
-_NODE_CORE, _CALLERS_CORE = 0, 1
+_CORES = sorted(os.sched_getaffinity(0))
 
 
 class BenchError(Exception):
@@ -37,13 +37,20 @@ class Server:
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
-def keep_apart(server: Server) -> None:
-    """Give the server one core, and this process another, where there are two."""
-    cores = sorted(os.sched_getaffinity(0) | {_NODE_CORE, _CALLERS_CORE})
-    if (os.cpu_count() or 1) > 1:
-        for task in Path(f"/proc/{server.pid}/task").iterdir():
-            os.sched_setaffinity(int(task.name), {cores[_NODE_CORE]})
-        os.sched_setaffinity(0, {cores[_CALLERS_CORE]})
+@contextmanager
+def _apart(server: Server) -> Iterator[Server]:
+    """Give the server one core, and this process another, where it may use two."""
+    if len(_CORES) < 2:
+        yield server
+        return
+    for task in Path(f"/proc/{server.pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {_CORES[0]})
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {_CORES[1]})
+    try:
+        yield server
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def built_in_c(folder: Path) -> Path:
@@ -59,9 +66,7 @@ def built_in_c(folder: Path) -> Path:
 @contextmanager
 def node(members: int, *settings: str, now: int | None = None) -> Iterator[Server]:
     """Run a node with a table of so many lines; `now` is when its members were heard of (default: now)."""
-    with spawned(members, 1, settings, now) as (address, pid):
-        server = Server("node", address, pid)
-        keep_apart(server)
+    with spawned(members, 1, settings, now) as (address, pid), _apart(Server("node", address, pid)) as server:
         yield server
 
 
@@ -74,9 +79,8 @@ def other(name: str, command: Sequence[str], table: Path) -> Iterator[Server]:
         assert process.stdout is not None
         if not process.stdout.readline():
             raise BenchError(f"{command[0]} did not listen on {address}")
-        server = Server(name, address, process.pid)
-        keep_apart(server)
-        yield server
+        with _apart(Server(name, address, process.pid)) as server:
+            yield server
     finally:
         process.kill()
         process.communicate()

@@ -97,7 +97,7 @@ class Table:
         yield from self._last_changes_first(self._members)
 
     def lacking(self, seen: Set[bytes]) -> Iterator[tuple[Entry, bytes]]:
-        """Yield the entries whose lines are not among `seen`, in the order of `held`.
+        """Yield the entries whose lines are not among `seen`: own, the last changes, the rest.
 
         Of two large tables that differ in little, only what differs is looked at.
         """
@@ -153,6 +153,7 @@ class Table:
             if not self._per_host[address.host]:
                 del self._per_host[address.host]
             self._changed()
+            self._others_from = -inf  # who is off the table is not served any more
         return member
 
     def rotate(self) -> None:

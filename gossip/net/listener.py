@@ -13,9 +13,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from fcntl import ioctl
-from termios import FIONREAD
+from contextlib import suppress
 from time import monotonic
 
 import gevent
@@ -27,11 +25,11 @@ from gossip.core.attacks import Step
 from gossip.core.settings import ListenerSettings, ReplySettings
 from gossip.core.wire import End, Pulled, TableReader
 from gossip.net.descriptors import open_files_max
-from gossip.net.lingering import Lingering
+from gossip.net.lingering import Lingering, close_without_reset
 
 Answer = bytes | Iterator[Step]
 _CHUNK = 16_384
-_NOTHING = bytes(4)  # 0 as a C int
+_CALLERS_A_TURN, _BYTES_A_TURN = 100, 1024 * 1024
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BACK_OFF_S = 0.1
 _CROWD = 256  # from so many held callers on, the system is to buffer less for each
@@ -62,7 +60,7 @@ class Listener(StreamServer):  # type: ignore[misc]
     a bug of ours, `on_exhausted` when descriptors or memory run out, once a minute at most.
     """
 
-    max_accept = 100
+    max_accept = 10  # callers that need a greenlet, in a turn
 
     def __init__(
         self,
@@ -86,14 +84,18 @@ class Listener(StreamServer):  # type: ignore[misc]
         self._exhausted_told = -_EXHAUSTED_TOLD_EVERY_S
         self._max_callers = max(1, min(settings.max_callers, open_files_max() - _OTHER_DESCRIPTORS))
         self._callers: dict[Greenlet, None] = {}
-        self._replying = 0
+        self._repliers: set[Greenlet] = set()
         self._calls = get_original("select", "poll")()  # gevent's own would let others run
         self._calls.register(sock.fileno(), select.POLLIN)
-        self._lingering = Lingering(self.loop, reply.reply_timeout_s, self._spoke)
+        self._lingering = Lingering(self.loop, reply, self._spoke)
 
     def do_read(self) -> tuple[socket.socket, str, memoryview | Iterator[Step]] | None:
-        """Accept and serve callers while there are any; return the first that needs a greenlet."""
-        for _ in range(self.max_accept):
+        """Accept and serve callers while there are any; return the first that needs a greenlet.
+
+        After so many callers, or bytes, it is the turn of the others in this process.
+        """
+        written = 0
+        for _ in range(_CALLERS_A_TURN):
             try:
                 fd, address = self.socket._accept()
             except BlockingIOError:
@@ -102,6 +104,8 @@ class Listener(StreamServer):  # type: ignore[misc]
                 if error.errno in _EXHAUSTED:
                     self._back_off(error)
                     return None
+                if self.is_fatal_error(error):
+                    raise
                 continue  # it went away while it waited
             host = address[0].removeprefix("::ffff:")
             try:
@@ -112,14 +116,19 @@ class Listener(StreamServer):  # type: ignore[misc]
             left = self._serve_at_once(fd, host, answer) if isinstance(answer, bytes) else answer
             if left is not None:
                 return socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=fd), host, left
-            if not self._calls.poll(0):  # a tenth of what it costs to accept in vain
+            written += len(answer)  # type: ignore[arg-type]
+            if written > _BYTES_A_TURN or not self._calls.poll(0):  # a tenth of what accepting in vain costs
                 return None
         return None
 
+    def do_handle(self, sock: socket.socket, host: str, left: memoryview | Iterator[Step]) -> None:
+        """Give a greenlet to a caller."""
+        self._hold(self._serve, sock, host, left)
+
     def close_callers(self) -> None:
-        """End whatever callers are still connected."""
-        self._lingering.close()
+        """End whatever callers are still connected; the listener is stopped."""
         gevent.killall(list(self._callers))
+        self._lingering.close()
 
     def _serve_at_once(self, fd: int, host: str, table: bytes) -> memoryview | None:
         """Write the table; return what did not fit, or None when the caller is dealt with."""
@@ -141,37 +150,30 @@ class Listener(StreamServer):  # type: ignore[misc]
 
     def _end(self, sock: _socket.socket, host: str) -> None:
         """End an answer, and wait for a reply where there is room for one more."""
-        if len(self._lingering) + self._replying < self._reply.max_waiting:
-            try:
-                sock.shutdown(_socket.SHUT_WR)
-            except OSError:  # it went away
-                sock.close()
-                return
-            self._make_room()
-            self._lingering.add(sock, host)
+        if len(self._lingering) + len(self._repliers) >= self._reply.max_waiting:
+            close_without_reset(sock, self._reply.max_bytes)
             return
-        unread = self._reply.max_bytes
         try:
-            # Closing over unread bytes would reset the connection, so they are read out.
-            while unread > 0 and ioctl(sock, FIONREAD, _NOTHING) != _NOTHING:
-                unread -= len(sock.recv(_CHUNK, _socket.MSG_DONTWAIT))
-        except OSError:
-            pass  # it went away
-        sock.close()
+            sock.shutdown(_socket.SHUT_WR)
+        except OSError:  # it went away
+            sock.close()
+            return
+        self._make_room()
+        self._lingering.add(sock, host)
 
     def _make_room(self) -> None:
-        """Drop the caller held longest when there are too many: it has had the most time."""
         if len(self._lingering) + len(self._callers) >= self._max_callers:
             self._drop_longest()
 
     def _drop_longest(self) -> None:
-        if self._callers:
+        """Drop the caller held longest: it has had the most time. Who may only reply still goes first."""
+        if len(self._lingering):
+            self._lingering.drop_longest()
+        elif self._callers:
             # It is out at once: each caller of a burst must evict another one.
             longest = next(iter(self._callers))
             del self._callers[longest]
             longest.kill(block=False)
-        elif len(self._lingering):
-            self._lingering.drop_longest()
 
     def _back_off(self, error: OSError) -> None:
         """Let what is held free something, before the next one is accepted."""
@@ -184,62 +186,64 @@ class Listener(StreamServer):  # type: ignore[misc]
 
     # What takes longer, in a greenlet each.
 
+    def _hold(self, serve: Callable[..., None], sock: socket.socket, *args: object) -> Greenlet:
+        """Let `serve` deal with a caller, whose socket is closed afterwards, even if it never began."""
+        self._make_room()
+        greenlet = gevent.spawn(serve, sock, *args)
+        self._callers[greenlet] = None
+        greenlet.link_exception(self._on_crash)
+        greenlet.rawlink(lambda _: self._let_go(greenlet, sock))
+        return greenlet
+
+    def _let_go(self, greenlet: Greenlet, sock: socket.socket) -> None:
+        self._callers.pop(greenlet, None)
+        self._repliers.discard(greenlet)
+        sock.close()
+
     def _serve(self, sock: socket.socket, host: str, left: memoryview | Iterator[Step]) -> None:
-        """Send what is left of an answer until its deadline; gevent closes the socket."""
-        deadline = monotonic() + self._timeout_s
-        with self._held():
-            for step in (left,) if isinstance(left, memoryview) else _politely(left):
-                left_s = deadline - monotonic()
-                if left_s <= 0:
-                    return
-                if isinstance(step, bytes | memoryview):
-                    sock.settimeout(left_s)
-                    sock.sendall(step)
-                else:
-                    gevent.sleep(min(step, left_s))
+        """Send what is left of an answer until its deadline."""
+        whole = False
+        with suppress(OSError):  # the caller went away, or was too slow
+            whole = self._send(sock, left, monotonic() + self._timeout_s)
+        if whole:
+            self._callers.pop(gevent.getcurrent(), None)  # whose place it may take now
             self._end(_socket.socket(self._family, _socket.SOCK_STREAM, 0, sock.detach()), host)
+
+    def _send(self, sock: socket.socket, left: memoryview | Iterator[Step], deadline: float) -> bool:
+        for step in (left,) if isinstance(left, memoryview) else _politely(left):
+            left_s = deadline - monotonic()
+            if left_s <= 0:
+                return False
+            if isinstance(step, bytes | memoryview):
+                sock.settimeout(left_s)
+                sock.sendall(step)
+            else:
+                gevent.sleep(min(step, left_s))
+        return True
 
     def _spoke(self, sock: _socket.socket, host: str, data: bytes, deadline: float) -> None:
         ours = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=sock.detach())
-        gevent.spawn(self._read_reply, ours, host, data, deadline)
+        self._repliers.add(self._hold(self._read_reply, ours, host, data, deadline))
 
     def _read_reply(self, sock: socket.socket, host: str, data: bytes, deadline: float) -> None:
         """Read what the caller says until it ends its side.
 
         Closing over unread bytes would reset the connection, so what is no reply is read out too.
         """
-        self._replying += 1
-        try:
-            with self._held(), sock:
-                reader = TableReader(self._reply.max_bytes, self._reply.max_lines)
-                end, size = None, 0
-                while True:
-                    size += len(data)
-                    if end is None:
-                        end = reader.feed(data) if data else End.CLOSED
-                        if end is not None and reader.size:
-                            self._on_reply(host, reader.pulled(end))
-                    left_s = deadline - monotonic()
-                    if not data or size >= self._reply.max_bytes or left_s <= 0:
-                        return
-                    sock.settimeout(left_s)
-                    data = sock.recv(_CHUNK)
-        finally:
-            self._replying -= 1
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Count the current greenlet as a caller's, whose faults end with it."""
-        me = gevent.getcurrent()
-        me.link_exception(self._on_crash)
-        self._make_room()
-        self._callers[me] = None
-        try:
-            yield
-        except OSError:
-            pass  # The caller went away, or was too slow for the deadline.
-        finally:
-            self._callers.pop(me, None)
+        reader = TableReader(self._reply.max_bytes, self._reply.max_lines)
+        end, size = None, 0
+        with suppress(OSError):  # the caller went away, or was too slow
+            while True:
+                size += len(data)
+                if end is None:
+                    end = reader.feed(data) if data else End.CLOSED
+                    if end is not None and reader.size:
+                        self._on_reply(host, reader.pulled(end))
+                left_s = deadline - monotonic()
+                if not data or size >= self._reply.max_bytes or left_s <= 0:
+                    return
+                sock.settimeout(left_s)
+                data = sock.recv(_CHUNK)
 
 
 def _politely(steps: Iterator[Step]) -> Iterator[Step]:
