@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 
 import gevent
 from gevent import Greenlet
 from gevent.event import Event as Flag
 
+from gossip.aliases import Aliases
 from gossip.config import advertised
+from gossip.core import adversary, effects
 from gossip.core.address import Address, AddressError, split_host_port
-from gossip.core.attacks import STRATEGIES, Step
+from gossip.core.attacks import Step
 from gossip.core.effects import Join, Output, Pull, Purpose, SaveSnapshot, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
 from gossip.core.events import Event, PullFailed, PullFinished
@@ -29,7 +31,7 @@ from gossip.keeper import Keeper, load
 from gossip.log.events import NodeLog
 from gossip.net.listener import Listener, listening_socket
 from gossip.net.names import resolve
-from gossip.net.puller import pull
+from gossip.net.puller import pull, source_for
 from gossip.store import Store
 
 _PATIENCE_S = 1.0  # with open pulls, at the stop
@@ -55,6 +57,7 @@ class Daemon:
         if store is not None:
             self._keeper = Keeper(store, lambda: self._node.snapshot(_now()), log, self.crashed)
         self._listener: Listener | None = None
+        self._aliases = Aliases(lambda port: self._listen_at(self._listen[0], port), log)
         self._timers: dict[Timer, Greenlet] = {}
         self._pulls: dict[Address, Greenlet] = {}
         self._joining: Greenlet | None = None
@@ -81,23 +84,12 @@ class Daemon:
 
     def start(self) -> None:
         """Listen and gossip from now on; raise OSError when the address cannot be listened on."""
-        host, port = self._listen
-        settings = self._settings.listener
         try:
-            sock = listening_socket(host, port, settings.backlog)
+            self._listener = self._listen_at(*self._listen)
         except OSError:
             if self._keeper is not None:
                 self._keeper.abandon()
             raise
-        self._listener = Listener(
-            sock,
-            settings,
-            self._settings.reply,
-            self._answer,
-            self._on_reply,
-            self.crashed,
-            lambda error: self._log.fact("listener_exhausted", "warning", reason=str(error)),
-        )
         self._listener.start()
         self._log.fact("listener_started", listen=self._settings.node.listen, trust=self.status().trust)
         self._interpret(self._node.handle_start(_now()))
@@ -117,6 +109,7 @@ class Daemon:
         save_s = min(1.0, shutdown_s / 4) if self._keeper is not None else 0.0
         if self._listener is not None:
             self._listener.stop()
+        self._aliases.close()
         rounds = [*self._timers.values(), self._joining]
         gevent.killall([greenlet for greenlet in rounds if greenlet is not None])
         self._interpret(self._node.handle_stop(_now()))
@@ -165,14 +158,16 @@ class Daemon:
         self._interpret(self._node.set_state(state, _now()))
         return self._node.own
 
-    def set_adversary(self, strategy: str | None) -> None:
-        """Answer pulls with this strategy, or honestly for None; a strategy is one of `strategies`."""
-        self._interpret(self._node.set_adversary(strategy))
+    def set_adversary(self, strategy: str | None) -> str | None:
+        """Lie by one of `strategies`, or be honest for None; return what would permit a refused one."""
+        refusal = adversary.refusal(self._settings, strategy) if strategy is not None else None
+        if refusal is None:
+            self._interpret(self._node.set_adversary(strategy))
+        return refusal
 
-    def strategies(self) -> Sequence[str]:
-        """Return the names of the adversarial strategies, the configured one first."""
-        configured = self._settings.adversary.strategy
-        return [configured, *(name for name in STRATEGIES if name != configured)]
+    def strategies(self) -> Mapping[str, str]:
+        """Return what each adversarial strategy does, by name, the configured one first."""
+        return adversary.summaries(self._settings.adversary)
 
     def block(self, address: Address) -> bool:
         """Blacklist an address for good; return False when it was blocked already."""
@@ -201,6 +196,8 @@ class Daemon:
                     self._pulls[peer] = self._spawn(self._pull, peer, self._pulls.get(peer))
                 case SendReply():
                     pass  # `_pull` sends it, on its own connection.
+                case effects.AnswerAt(addresses):
+                    self._aliases.answer_at(() if self.stopping.is_set() else addresses)
                 case SaveSnapshot(urgent):
                     if self._keeper is not None:
                         self._keeper.ask(urgent=urgent)
@@ -238,7 +235,7 @@ class Daemon:
         try:
             if earlier is not None:
                 earlier.join()  # it sends its reply still: one connection at a time to any one peer
-            pull(peer, self._settings.pull, self._source_for(peer), take)
+            pull(peer, self._settings.pull, source_for(peer, self._listen[0]), take)
         finally:
             if earlier is not None:
                 earlier.kill(block=False)
@@ -250,13 +247,6 @@ class Daemon:
         assert isinstance(finished, PullFinished | PullFailed)
         return finished
 
-    def _source_for(self, peer: Address) -> str | None:
-        """Call from the address that is listened on, where the peer can be reached from it."""
-        host = self._listen[0]
-        if host in ("0.0.0.0", "::") or (":" in host) != peer.is_ipv6:
-            return None
-        return host if Address(host, 1).is_loopback == peer.is_loopback else None
-
     def _join(self) -> None:
         addresses: list[Address] = []
         for name in self._settings.node.join:
@@ -266,11 +256,20 @@ class Daemon:
                 self._log.fact("join_unresolved", "warning", name=name, reason=str(error))
         self._interpret(self._node.handle_join(addresses, _now()))
 
+    def _listen_at(self, host: str, port: int) -> Listener:
+        settings = self._settings.listener
+        sock = listening_socket(host, port, settings.backlog)
+        calls = (self._answer, self._on_reply, self.crashed, self._exhausted)
+        return Listener(sock, settings, self._settings.reply, *calls)
+
     def _answer(self, caller: str) -> bytes | Iterator[Step]:
         return self._node.answer(caller, _now())
 
     def _on_reply(self, caller: str, reply: Pulled) -> None:
         self._interpret(self._node.handle_reply(caller, reply, _now()))
+
+    def _exhausted(self, error: OSError) -> None:
+        self._log.fact("listener_exhausted", "warning", reason=str(error))
 
     # No silent death.
 

@@ -11,17 +11,26 @@ import gevent
 from gossip import process
 from gossip.config import ConfigError
 from gossip.core.address import Address, AddressError
+from gossip.core.adversary import refusal
+from gossip.core.attacks import STRATEGIES
 from gossip.core.settings import Settings
 from gossip.daemon import Daemon
 from gossip.log.events import EventLog
+from gossip.witness import Witness
 
 NODES_MAX = 200
 _ROUNDS_TO_MEET = 20
+_TELL_ROUNDS = 5
 
 
 def run(settings: Settings, nodes: int, liars: int, change_every_s: float) -> int:
     """Run the cluster with node 1's shell until it is stopped, and return the exit status."""
     everyone = _settings_of_all(settings, nodes)
+    refused = refusal(settings, settings.adversary.strategy) if liars else None
+    if refused:
+        raise ConfigError(f"demo --liars {liars}: expected {refused}")
+
+    cluster: list[Daemon] = []
 
     def build(log: EventLog) -> Sequence[Daemon]:
         daemons = [Daemon(own, log.bind(own.node.listen)) for own in everyone]
@@ -31,19 +40,26 @@ def run(settings: Settings, nodes: int, liars: int, change_every_s: float) -> in
         if liars:
             turn = gevent.spawn(_turn_adversarial, daemons, liars, settings)
             turn.link_exception(daemons[0].crashed)
+        cluster.extend(daemons)
         return daemons
+
+    def narrate(tell: process.Tell) -> None:
+        if liars:
+            witness = Witness(cluster[:-liars], cluster[-liars:])
+            every_s = _TELL_ROUNDS * settings.gossip.interval_s
+            gevent.spawn(_bear_witness, witness, tell, every_s).link_exception(cluster[0].crashed)
 
     def banner(first: Daemon, own: Settings) -> Sequence[str]:
         return [
             f"{'1 node' if nodes == 1 else f'{nodes} nodes'} from {everyone[0].node.listen} to "
             f"{everyone[-1].node.listen}; this is the shell of {first.address}.",
-            *([f"adversarial, once all know them: {_names(everyone[-liars:])}"] if liars else []),
+            *(_names_of_liars(everyone[-liars:]) if liars else []),
             *([f"every {change_every_s:g} s one of the others changes its state"] if change_every_s else []),
             f"watch it from outside:  nc {first.address.host} {first.address.port}",
             "help lists the commands; Ctrl-D stops the cluster",
         ]
 
-    return process.run(everyone[0], build, banner, shell=True)
+    return process.run(everyone[0], build, banner, shell=True, narrate=narrate)
 
 
 def _settings_of_all(settings: Settings, nodes: int) -> list[Settings]:
@@ -63,8 +79,12 @@ def _settings_of_all(settings: Settings, nodes: int) -> list[Settings]:
     return everyone
 
 
-def _names(settings: Sequence[Settings]) -> str:
-    return ", ".join(own.node.listen for own in settings)
+def _names_of_liars(liars: Sequence[Settings]) -> Sequence[str]:
+    names, strategy = ", ".join(own.node.listen for own in liars), liars[0].adversary.strategy
+    return [
+        f"adversarial, once all know them: {names}",
+        f"their attack: {strategy}: {STRATEGIES[strategy].summary}",
+    ]
 
 
 def _turn_adversarial(daemons: Sequence[Daemon], liars: int, settings: Settings) -> None:
@@ -78,6 +98,17 @@ def _turn_adversarial(daemons: Sequence[Daemon], liars: int, settings: Settings)
             break
     for daemon in daemons[-liars:]:
         daemon.set_adversary(settings.adversary.strategy)
+
+
+def _bear_witness(witness: Witness, tell: process.Tell, every_s: float) -> None:
+    """Tell how the cluster is whenever that has changed."""
+    told = ""
+    while True:
+        gevent.sleep(every_s)
+        line = witness.line()
+        if line != told:
+            told = line
+            tell(line)
 
 
 def _keep_changing(daemons: Sequence[Daemon], every_s: float, rng: Random) -> None:

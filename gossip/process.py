@@ -26,6 +26,7 @@ from gossip.shell.lines import run_lines
 from gossip.store import StoreError
 
 _LOG_CLOSE_S = 1.0
+Tell = Callable[[str], None]
 
 
 def run_node(settings: Settings, *, shell: bool) -> int:
@@ -39,8 +40,12 @@ def run(
     banner: Callable[[Daemon, Settings], Sequence[str]],
     *,
     shell: bool,
+    narrate: Callable[[Tell], None] | None = None,
 ) -> int:
-    """Run the nodes that `build` makes until the first is stopped; the shell is the first one's."""
+    """Run the nodes that `build` makes until the first is stopped; the shell is the first one's.
+
+    `narrate` is given what shows a line above the prompt, where there is one.
+    """
     _open_standard_streams()
     raise_limit()  # callers, pulls and files each take a descriptor
     at_terminal = shell and _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stdout)
@@ -68,7 +73,7 @@ def run(
         held = [gevent.signal_handler(number, daemons[0].stop) for number in _ending_signals()]
         try:
             if at_terminal:
-                _run_prompt(daemons, banner(daemons[0], settings), settings, above_prompt)
+                _run_prompt(daemons, banner(daemons[0], settings), settings, above_prompt, narrate)
             else:
                 _run_until_stopped(daemons, shell=shell)
         finally:
@@ -112,7 +117,11 @@ def _destination(settings: Settings, *, shell: bool, at_terminal: bool) -> Write
 
 
 def _run_prompt(
-    daemons: Sequence[Daemon], banner: Sequence[str], settings: Settings, log: AbovePrompt | None
+    daemons: Sequence[Daemon],
+    banner: Sequence[str],
+    settings: Settings,
+    log: AbovePrompt | None,
+    narrate: Callable[[Tell], None] | None,
 ) -> None:
     from gossip.shell.prompt import Prompt  # a fifth of the start-up time, for who has a terminal only
 
@@ -121,6 +130,8 @@ def _run_prompt(
     if log is not None:
         log.show_by(prompt.tell)
     first.watch(lambda event: _tell(prompt.tell, render.news(event)))
+    if narrate is not None:
+        narrate(prompt.tell)
     _stop_together(daemons)
     first.stopping.rawlink(lambda _: prompt.close())
     prompt.run(banner)
@@ -162,7 +173,7 @@ def _shut_down(daemons: Sequence[Daemon]) -> None:
     gevent.joinall([gevent.spawn(daemon.shut_down) for daemon in daemons], raise_error=True)
 
 
-def _tell(tell: Callable[[str], None], line: str | None) -> None:
+def _tell(tell: Tell, line: str | None) -> None:
     if line is not None:
         tell(line)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
@@ -22,7 +22,8 @@ class FakeConsole:
         self.blocked = [BlacklistView(BAD, "refused", 65.0, 7.5, 2)]
         self.reports: dict[Address, JoinReport] = {}
         self.strategy: str | None = None
-        self.names: list[str] = ["rubbish", "replay"]
+        self.names = {"rubbish": "send rubbish", "replay": "repeat the past"}
+        self.refuses: str | None = None  # what would permit a strategy
         self.is_stopped = False
         self.on_join: Callable[[Address], None] = lambda address: None
 
@@ -45,10 +46,13 @@ class FakeConsole:
         self.own = self.own._replace(state=state)
         return self.own
 
-    def set_adversary(self, strategy: str | None) -> None:
+    def set_adversary(self, strategy: str | None) -> str | None:
+        if strategy is not None and self.refuses is not None:
+            return self.refuses
         self.strategy = strategy
+        return None
 
-    def strategies(self) -> Sequence[str]:
+    def strategies(self) -> Mapping[str, str]:
         return self.names
 
     def block(self, address: Address) -> bool:

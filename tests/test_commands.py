@@ -32,7 +32,7 @@ def console() -> FakeConsole:
         ("state 7", ("127.0.0.1:5001 --> 7",)),
         ("Y", ("adversarial gossip on: rubbish",)),
         ("N", ("adversarial gossip off",)),
-        ("adversary", ("adversarial gossip off; strategies: rubbish, replay",)),
+        ("adversary", ("adversarial gossip off; help adversary lists the strategies",)),
         ("adversary on", ("adversarial gossip on: rubbish",)),
         ("adversary replay", ("adversarial gossip on: replay",)),
         ("adversary off", ("adversarial gossip off",)),
@@ -52,6 +52,16 @@ def console() -> FakeConsole:
         ("help state", ("state [DIGIT]  show or set the own state",)),
         ("help +", ("+IP:PORT  connect to a node",)),
         ("help 7", ("0 .. 9  set the own state",)),
+        (
+            "help adversary",
+            (
+                "adversary [on|off|NAME]  show or set adversarial gossip, by a strategy's name",
+                "  on       as rubbish",
+                "  off      be honest",
+                "  rubbish  send rubbish",
+                "  replay   repeat the past",
+            ),
+        ),
     ],
 )
 def test_what_a_command_answers(console: FakeConsole, line: str, lines: tuple[str, ...]) -> None:
@@ -89,7 +99,7 @@ def test_what_a_command_answers(console: FakeConsole, line: str, lines: tuple[st
         ("block 127.0.0.1:5001", "127.0.0.1:5001 is this node itself: there is nothing to block"),
         ("unblock 10.0.0.2:7000", "10.0.0.2:7000 is not on the blacklist"),
         ("adversary x\ny", "expected adversary [on|off|NAME], got x y after adversary"),
-        ("adversary nope", "expected on or off or rubbish or replay, got nope"),
+        ("adversary nope", "no such strategy: nope; help adversary lists the strategies"),
         ("x" * 5000, "the line is too long: 5000 characters, at most 4096"),
         ("x" * 100, f"no such command: {'x' * 37}...; help lists all"),
     ],
@@ -135,8 +145,10 @@ def test_switches_reach_the_node(console: FakeConsole) -> None:
     assert console.strategy == "replay"
     run(console, "N")
     assert console.strategy is None
-    console.names = []
-    assert run(console, "Y") == Result(("this node knows no adversarial strategy",), ok=False)
+    console.refuses = "a loopback address"
+    assert run(console, "Y") == Result(("refused: expected a loopback address",), ok=False)
+    assert console.strategy is None
+    assert run(console, "N").ok
     run(console, "4")
     assert console.own.state == 4
 

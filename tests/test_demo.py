@@ -115,6 +115,28 @@ def test_a_demo_catches_its_liar(terminal: Open) -> None:
     shell.wait_line(_toolbar(own, members=4))
 
 
+def test_a_demo_tells_who_believed_what_and_who_was_caught(terminal: Open) -> None:
+    demo = Demo(terminal, "--liars", "2", "--attack", "forge", "--change-every-s", "0")
+    shell, liars = demo.terminal, demo.addresses[-2:]
+    assert f"adversarial, once all know them: {', '.join(liars)}" in shell.seen
+    assert "their attack: forge: give others wrong digits that just beat their own" in shell.seen
+    one, two = (rf"{liar} by [123] of 3" for liar in liars)
+    shell.wait_line(rf"({'|'.join(liars)}) said \S+ --> \d, which \S+ denies")
+    shell.wait_line(rf"({'|'.join(liars)}) is distrusted for 10m00s")
+    shell.wait_line(rf"the cluster: 6 of 6 digits believed are true; caught: {one}, {two}")
+
+
+def test_a_demo_of_hearsay_shows_the_lies_that_are_believed(terminal: Open) -> None:
+    hearsay = ("--set", "gossip.trust=hearsay", "--change-every-s", "0")
+    demo = Demo(terminal, "--liars", "1", "--attack", "freeze", *hearsay)
+    *_, liar = demo.addresses
+    shell = demo.terminal
+    shell.wait_line(rf"\S+ --> \d, says {liar}")
+    honest = "|".join(demo.addresses[:-1])
+    false = rf"({honest}) believes ({honest}) --> \d"
+    shell.wait_line(rf"the cluster: \d+ of 12 digits believed are true \(not: {false}\); caught: nobody")
+
+
 def test_ctrl_c_clears_and_ctrl_d_ends_the_demo(terminal: Open) -> None:
     shell = Demo(terminal).terminal
     shell.type("rubbish")

@@ -110,7 +110,13 @@ def test_toolbar() -> None:
     ("event", "text"),
     [
         (events.MemberAdded(A, 3, 1, "join"), "127.0.0.1:5001 --> 3"),
-        (events.StateChanged(A, 1, 4, 1, "x"), "127.0.0.1:5001 --> 4"),
+        (events.StateChanged(A, 1, 4, 1, events.FIRST_HAND), "127.0.0.1:5001 --> 4"),
+        (events.StateChanged(A, 1, 4, 1, str(A)), "127.0.0.1:5001 --> 4"),
+        (events.StateChanged(A, 1, 4, 1, str(B)), "127.0.0.1:5001 --> 4, says [::1]:5002"),
+        (
+            events.HintDisproved(A, B, 1, 4),
+            "[::1]:5002 said 127.0.0.1:5001 --> 4, which 127.0.0.1:5001 denies",
+        ),
         (
             events.MemberBlacklisted(A, "refused", 10),
             "127.0.0.1:5001 blacklisted: refused; next retry in 10s",

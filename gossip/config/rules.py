@@ -47,6 +47,7 @@ RULES: dict[str, Callable[[Any], str | None]] = {
     "node.advertise": lambda text: _address_problem(text) if text else None,
     "node.join": _join_problem,
     "node.cluster": lambda text: _CLUSTER_EXPECTED if text and not is_cluster_name(text) else None,
+    "adversary.victim": _address_problem,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
 }
 # For two: the first is at most the second.

@@ -64,7 +64,14 @@ class SaveSnapshot:
     urgent: bool
 
 
-Effect = Pull | Schedule | Join | SendReply | SaveSnapshot
+@dataclass(frozen=True, slots=True)
+class AnswerAt:
+    """Answer callers at these further addresses from now on, and at no others: an adversary's aliases."""
+
+    addresses: tuple[Address, ...]
+
+
+Effect = Pull | Schedule | Join | SendReply | SaveSnapshot | AnswerAt
 
 
 @dataclass(slots=True)

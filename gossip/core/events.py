@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from gossip.core.address import Address
 
 Level = Literal["debug", "info", "warning", "error"]
+FIRST_HAND = "first-hand"  # the `source` of what a member said of itself
 
 
 @dataclass(frozen=True, slots=True)

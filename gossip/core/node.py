@@ -11,17 +11,19 @@ from random import Random
 from gossip.core import events as ev
 from gossip.core import snapshot, views
 from gossip.core.address import Address
-from gossip.core.attacks import STRATEGIES, Scene, Step
+from gossip.core.adversary import Adversary
+from gossip.core.attacks import Step
 from gossip.core.beliefs import Beliefs
-from gossip.core.effects import Join, Output, Purpose, SaveSnapshot, Schedule, SendReply, Timer
+from gossip.core.effects import AnswerAt, Join, Output, Purpose, SaveSnapshot, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
 from gossip.core.hearing import Hearing
 from gossip.core.instant import Instant
+from gossip.core.joining import Joining
 from gossip.core.provenance import Provenance
 from gossip.core.pulls import OpenPull, Pulls
 from gossip.core.settings import Settings
 from gossip.core.snapshot import Snapshot
-from gossip.core.wire import Failure, Pulled
+from gossip.core.wire import End, Failure, Pulled
 
 # Own timestamps ahead of the clock are kept with room for this many more, so that a burst is kept once.
 _TIMESTAMPS_AHEAD = 16
@@ -41,10 +43,10 @@ class Node:
             snapshot.restore(self._beliefs, kept, now)
         self._hearing = Hearing(settings, self._beliefs)
         self._pulls = Pulls(settings, address, self._beliefs)
+        self._adversary = Adversary(settings, self._beliefs, rng)
         self._provenance = Provenance(settings.explain.history, 2 * settings.gossip.max_members)
         self._tick_at = now.mono
-        self._joined = not settings.node.join or len(self._beliefs.table) > 0
-        self._strategy = settings.adversary.strategy if settings.adversary.on else None
+        self._joining = Joining(settings, self._beliefs, now)
         self._kept_version = -1
         self._first_timestamp = timestamp
         self._kept_timestamp = kept.last_timestamp if kept else 0
@@ -63,10 +65,8 @@ class Node:
 
     def answer(self, caller: str, now: Instant) -> bytes | Iterator[Step]:
         """Return what a caller (its IP) gets: the table, or an adversarial answer over time."""
-        table = self._beliefs.table.render(now.mono)
-        if self._strategy is None:
-            return table
-        return STRATEGIES[self._strategy](Scene(self.own, table, caller, now.wall, self._rng))
+        lie = self._adversary.answer(caller, now)
+        return self._beliefs.table.render(now.mono) if lie is None else lie
 
     def entry_of(self, address: Address) -> Entry | None:
         """Return what is believed of an address, itself included, or None."""
@@ -83,7 +83,7 @@ class Node:
             round=self._pulls.rounds,
             members=len(beliefs.table) + 1,
             blacklisted=len(beliefs.blacklist),
-            strategy=self._strategy,
+            strategy=self._adversary.strategy,
             trust=self._settings.gossip.trust,
         )
 
@@ -118,8 +118,10 @@ class Node:
         """Begin: join at once, and have the first round at a random phase."""
         self._tick_at = now.mono + self._rng.uniform(0, self._settings.gossip.interval_s)
         out = Output([Schedule(Timer.ROUND, self._tick_at)])
-        if self._settings.node.join and not self._has_joined():
+        if self._joining.begin_round(now.mono):
             out.effects.append(Join())
+        if self._adversary.aliases:
+            out.effects.append(AnswerAt(self._adversary.aliases))
         return self._finish(out, now)
 
     def handle_timer(self, timer: Timer, now: Instant) -> Output:
@@ -141,7 +143,7 @@ class Node:
         beliefs.retry_due(now)
         self._pulls.begin_round()
         self._hearing.begin_round(now)
-        if self._settings.node.join and not self._has_joined():
+        if self._joining.begin_round(now.mono):
             out.effects.append(Join())
         self._pull_some(Purpose.ROUND, 1, out, now)
         return self._finish(out, now)
@@ -158,8 +160,11 @@ class Node:
     def handle_table(self, peer: Address, pulled: Pulled, now: Instant) -> Output:
         """Take the table that a pull brought, and believe or doubt what it says."""
         pull = self._pulls.close(peer)
-        self._joined |= pull.purpose is Purpose.JOIN
+        if pull.purpose is Purpose.JOIN:
+            self._joining.answered()
         events, reply = self._hearing.table(peer, pull, pulled, now, is_late=self._is_late(peer, pull))
+        lie = self._adversary.reply(peer, now) if pulled.end is End.EMPTY_LINE else None
+        reply = reply if lie is None else lie
         return self._finish(Output([SendReply(peer, reply)] if reply is not None else [], events), now)
 
     def handle_failure(self, peer: Address, failure: Failure, now: Instant) -> Output:
@@ -190,14 +195,11 @@ class Node:
         return self._finish(Output(events=self._hearing.reply(host, pulled, now)), now)
 
     def handle_join(self, addresses: Sequence[Address], now: Instant) -> Output:
-        """Pull from what the names of `node.join` stand for, unless one of them has answered by now."""
+        """Pull from what the names of `node.join` stand for, if one has answered from those yet unknown."""
         out = Output()
-        if not self._has_joined():
-            # Who is told to join only itself has nobody to wait for.
-            self._joined = set(addresses) == {self.own.address}
-            for address in dict.fromkeys(addresses):
-                if self._pulls.may_open(address):
-                    out.effects.append(self._pulls.open(address, Purpose.JOIN, now))
+        for address in self._joining.whom(addresses):
+            if self._pulls.may_open(address):
+                out.effects.append(self._pulls.open(address, Purpose.JOIN, now))
         return self._finish(out, now)
 
     # What the user asks.
@@ -224,12 +226,8 @@ class Node:
         return self._finish(out, now)
 
     def set_adversary(self, strategy: str | None) -> Output:
-        """Answer callers with a strategy from now on, or honestly for None."""
-        if strategy is not None and strategy not in STRATEGIES:
-            raise ValueError(f"no such strategy: {strategy}")
-        changed = strategy != self._strategy
-        self._strategy = strategy
-        return Output(events=[ev.AdversarySet(strategy)] if changed else [])
+        """Lie by a strategy from now on, or be honest for None."""
+        return self._adversary.set(strategy)
 
     def block(self, address: Address, now: Instant) -> Output:
         """Blacklist an address for good; no event means that it was already. Not for the own one."""
@@ -242,13 +240,6 @@ class Node:
         return self._finish(Output(events=self._beliefs.unblock(address, now)), now)
 
     # Inside.
-
-    def _has_joined(self) -> bool:
-        """Tell whether one of `node.join` has answered and there are members.
-
-        That somebody else called first is not enough: two halves of a cluster would never meet.
-        """
-        return self._joined and len(self._beliefs.table) > 0
 
     def _is_late(self, peer: Address, pull: OpenPull) -> bool:
         """Tell whether a peer was taken off the table while this pull was open: only a retry counts now."""

@@ -98,11 +98,13 @@ class ListenerSettings:
 class AdversarySettings:
     strategy: str = "garbage"
     on: bool = False
+    allow_remote: bool = False
+    victim: str = "127.0.0.1:9"
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainSettings:
-    history: Annotated[int, Range(1, 1000)] = 12
+    history: Annotated[int, Range(0, 1000)] = 12
 
 
 @dataclass(frozen=True, slots=True)

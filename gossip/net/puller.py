@@ -55,6 +55,13 @@ def pull(peer: Address, limits: PullSettings, source: str | None, take: Take) ->
             _send(sock, reply, deadline)
 
 
+def source_for(peer: Address, host: str) -> str | None:
+    """Return the IP to call from: the one that is listened on, where the peer can be reached from it."""
+    if host in ("0.0.0.0", "::") or (":" in host) != peer.is_ipv6:
+        return None
+    return host if Address(host, 1).is_loopback == peer.is_loopback else None
+
+
 def _result(sock: socket.socket, limits: PullSettings, deadline: float) -> Pulled | Failure:
     reader = TableReader(limits.max_bytes, limits.max_lines)
     try:

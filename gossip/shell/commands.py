@@ -18,6 +18,7 @@ from gossip.shell.console import Console
 
 LINE_MAX = 4096  # characters; no command needs more than one address
 _STATE_RULE = "the state is one digit, 0 to 9"
+_STRATEGIES_HINT = "help adversary lists the strategies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ Handler = Callable[[Console, list[str]], Result]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command; it takes from `fewest` to `most` arguments, `arguments` offers what to type there."""
+    """A command; it takes from `fewest` to `most` arguments, `arguments` offers what to type there.
+
+    `explained`: its help tells what they mean.
+    """
 
     name: str
     usage: str
@@ -43,6 +47,7 @@ class Command:
     arguments: Completer | None = None
     fewest: int = 0
     most: int = 0
+    explained: bool = False
 
 
 class CommandError(Exception):
@@ -67,11 +72,12 @@ def command(
     arguments: Completer | None = None,
     fewest: int = 0,
     most: int = 0,
+    explained: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of a command."""
 
     def decorate(handler: Handler) -> Handler:
-        register(Command(name, usage, summary, handler, arguments, fewest, most))
+        register(Command(name, usage, summary, handler, arguments, fewest, most, explained))
         return handler
 
     return decorate
@@ -222,21 +228,18 @@ def _state(console: Console, args: list[str]) -> Result:
     "show or set adversarial gossip, by a strategy's name",
     arguments=complete.adversaries,
     most=1,
+    explained=True,
 )
 def _adversary(console: Console, args: list[str]) -> Result:
     names = list(console.strategies())
     if not args:
-        known = f"; strategies: {', '.join(names)}" if names else ""
-        return Result((render.adversary_line(console.status().strategy) + known,))
-    if args[0] == "off":
-        console.set_adversary(None)
-        return Result((render.adversary_line(None),))
-    if args[0] == "on" and not names:
-        raise CommandError("this node knows no adversarial strategy")
-    chosen = names[0] if args[0] == "on" else args[0]
-    if chosen not in names:
-        raise CommandError(f"expected {' or '.join(['on', 'off', *names])}, got {render.typed(chosen)}")
-    console.set_adversary(chosen)
+        return Result((f"{render.adversary_line(console.status().strategy)}; {_STRATEGIES_HINT}",))
+    chosen = {"on": names[0], "off": None}.get(args[0], args[0])
+    if chosen is not None and chosen not in names:
+        raise CommandError(f"no such strategy: {render.typed(chosen)}; {_STRATEGIES_HINT}")
+    refusal = console.set_adversary(chosen)
+    if refusal is not None:
+        raise CommandError(f"refused: expected {refusal}")
     return Result((render.adversary_line(chosen),))
 
 
@@ -284,7 +287,11 @@ def _unblock(console: Console, args: list[str]) -> Result:
 def _help(console: Console, args: list[str]) -> Result:
     shown = [_find(args[0])] if args else list(REGISTRY.values())
     by_usage = {found.usage: found.summary for found in shown}  # the ten digits are one line
-    return Result(tuple(render.aligned(list(by_usage.items()))))
+    lines = render.aligned(list(by_usage.items()))
+    if args and shown[0].explained and shown[0].arguments is not None:
+        offers = [(f"  {offer.text}", offer.meaning) for offer in shown[0].arguments(console, ())]
+        lines += render.aligned(offers)
+    return Result(tuple(lines))
 
 
 @command("quit", "quit", "stop the node")

@@ -52,7 +52,5 @@ def adversaries(console: Console, before: Sequence[str]) -> list[Candidate]:
     """Offer `on`, `off` and the strategies by name."""
     if before:
         return []
-    names = console.strategies()
-    first = f"answer with {names[0]}" if names else "answer adversarially"
-    switches = [Candidate("on", first), Candidate("off", "answer honestly")]
-    return switches + [Candidate(name, "strategy") for name in names]
+    named = [Candidate(name, summary) for name, summary in console.strategies().items()]
+    return [Candidate("on", f"as {named[0].text}"), Candidate("off", "be honest"), *named]

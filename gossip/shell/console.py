@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gossip.core.address import Address
@@ -28,11 +28,11 @@ class Console(Protocol):
     def set_state(self, state: int) -> Entry:
         """Set the own state, 0 to 9, and return the own entry."""
 
-    def set_adversary(self, strategy: str | None) -> None:
-        """Answer pulls with this strategy, or honestly for None; a strategy is one of `strategies`."""
+    def set_adversary(self, strategy: str | None) -> str | None:
+        """Lie by one of `strategies`, or be honest for None; return what would permit a refused one."""
 
-    def strategies(self) -> Sequence[str]:
-        """Return the names of the adversarial strategies, the configured one first."""
+    def strategies(self) -> Mapping[str, str]:
+        """Return what each adversarial strategy does, by name, the configured one first."""
 
     def block(self, address: Address) -> bool:
         """Blacklist an address for good; return False when it was blocked already."""

@@ -179,8 +179,12 @@ def toolbar(status: Status) -> str:
 def news(event: events.Event) -> str | None:
     """Render an event as the line shown above the prompt; None for what is not news to a user."""
     match event:
+        case events.StateChanged() if event.source not in (events.FIRST_HAND, str(event.member)):
+            return f"{state_line(event.member, event.state)}, says {shown(event.source)}"
         case events.StateChanged() | events.MemberAdded():
             return state_line(event.member, event.state)
+        case events.HintDisproved():
+            return f"{event.source} said {state_line(event.member, event.state)}, which {event.member} denies"
         case events.MemberBlacklisted():
             retry = duration(event.retry_in_s)
             return f"{event.member} blacklisted: {shown(event.reason)}; next retry in {retry}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gossip.core.attacks.scene import Scene, Step
+from gossip.core.attacks.scene import Attack, Scene, Step
 
 SENTENCE = b"Gossiping something adversarial:)"
 
 
-def garbage(scene: Scene) -> Iterator[Step]:
-    """Yield the seed's sentence; no line of it parses."""
+def _answer(scene: Scene) -> Iterator[Step]:
     yield SENTENCE + b"\n"
+
+
+GARBAGE = Attack("answer with the seed's sentence, which is no table", _answer)
