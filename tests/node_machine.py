@@ -92,6 +92,7 @@ class NodeMachine(RuleBasedStateMachine):
         self.wanted: set[Address] = set()  # and who for another reason
         self.leaving = False
         self.join_answered = self.node.status().members > 1
+        self.join_again_at = self.world.mono + self.world.settings.gossip.interval_s
         self.new_round(self.BUDGET_JOINING)
         self.carry_out(self.node.handle_start(self.world.now))
 
@@ -122,7 +123,8 @@ class NodeMachine(RuleBasedStateMachine):
                     if urgent:
                         self.save()
                 case Join():
-                    assert not self.has_joined()
+                    assert not self.has_joined() or self.world.mono >= self.join_again_at
+                    self.join_again_at = self.world.mono + self.world.settings.gossip.interval_s
 
     def note_pull(self, peer: Address, purpose: Purpose, blacklisted: dict[Address, str]) -> None:
         assert peer not in self.open, "two pulls of one peer"

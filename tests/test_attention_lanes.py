@@ -112,6 +112,42 @@ def test_suspicions_go_first_and_share_with_the_rest_without_own_evidence() -> N
     assert suspected == [True, False] * 10
 
 
+def test_hints_and_strangers_take_turns_whatever_floods() -> None:
+    queue = attention()
+    for number in range(40):
+        queue.add(mention(nth(number), (A, B, C)[number % 3], Kind.CANDIDATE))
+    for number in range(100, 103):
+        queue.add(mention(nth(number), D, Kind.HINT))
+    assert [subject in map(nth, range(100, 103)) for subject in take_all(queue)[:6]] == [True, False] * 3
+
+
+def test_without_strangers_their_lanes_are_passed_over_and_wait() -> None:
+    queue = attention()
+    queue.add(mention(nth(1), A, Kind.CANDIDATE))
+    queue.add(mention(nth(2), None, Kind.CALLER))
+    queue.add(mention(nth(3), A, Kind.EARLY_RETRY))
+    queue.add(mention(B, A, Kind.HINT))
+    queue.add(mention(C, A, Kind.HINT, due=5.0))
+    assert [m.subject for m in queue.take(0.0, NOBODY, strangers=False)] == [B]
+    assert queue.take(0.0, NOBODY, strangers=False) == []
+    assert queue.next_due(0.0, strangers=False) == 5.0
+    assert set(take_all(queue)) == {nth(1), nth(2), nth(3)}
+    assert take_all(queue, 5.0) == [C]
+
+
+def test_what_a_source_hinted_is_dropped_and_nothing_else() -> None:
+    queue = attention()
+    said = [mention(A, D, Kind.HINT), mention(B, D, Kind.HINT), mention(A, B, Kind.HINT)]
+    said += [mention(C, D, Kind.CANDIDATE), mention(C, D, Kind.HINT, in_reply=True)]
+    for one in said:
+        queue.add(one)
+    queue.drop(D, in_reply=False)
+    queue.drop(D, in_reply=False)  # nothing is left to drop
+    assert len(queue) == 3
+    assert {m.source for m in queue.collect(A)} == {B}
+    assert sorted(m.in_reply for m in queue.collect(C)) == [False, True]
+
+
 def test_one_ip_keeps_no_other_strangers_from_being_heard() -> None:
     queue = attention(queue_max_per_source=100)
     flood = [queue.add(mention(Address("6.6.6.6", port), None, Kind.CALLER)) for port in range(1, 3000)]

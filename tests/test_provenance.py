@@ -169,3 +169,9 @@ def test_explain_tells_how_a_caller_was_learned_and_why_it_was_refused() -> None
         ("pull failed", "", "refused (check)"),
         ("not admitted", "", "refused"),
     ]
+
+
+def test_without_a_history_nothing_is_kept() -> None:
+    told = Provenance(0, 100)
+    told.record([hint(1), ev.CandidateHeard(A, str(C))], WALL)
+    assert (len(told), told.of(A)) == (0, [])

@@ -46,6 +46,13 @@ def test_after_three_all_hints_are_ignored_for_a_while() -> None:
     assert not held.disprove(D, nth(1), 60.0)  # the next strike takes three again
 
 
+def test_while_it_is_distrusted_a_peer_earns_no_further_strike() -> None:
+    held = reputation()
+    earned = [held.disprove(D, nth(number), 10.0) for number in range(12)]
+    assert earned == [False, False, True] + [False] * 9
+    assert [held.disprove(D, nth(number), 60.0) for number in range(3)] == [False, False, True]
+
+
 def test_before_that_only_hints_about_the_same_subject_are_ignored() -> None:
     held = reputation()
     held.disprove(D, A, 10.0)
@@ -154,6 +161,21 @@ def test_three_disproved_hints_are_a_strike_and_distrust() -> None:
     world.tick(601.0)
     newer = world.word(nth(1), age_s=0)
     assert of_kind(world.say(D, liar, newer), ev.HintHeard) != []
+
+
+def test_what_a_distrusted_peer_had_said_waits_no_longer_to_be_checked() -> None:
+    world = World(attention={"joining_rounds": 0})
+    liar, *truths = world.admit(D, *map(nth, range(10)))
+    world.tick()
+    by_address = {truth.address: truth for truth in truths}
+    lies = [truth._replace(timestamp=truth.timestamp + 5) for truth in truths]
+    first, second, third, *_ = pulls(world.say(D, liar, *lies).effects)
+    for peer in (first, second):
+        world.answer(peer, by_address[peer])
+    assert len(world.node._beliefs.attention) > 0
+    out = world.answer(third, by_address[third])
+    assert of_kind(out, ev.PeerDistrusted) == [ev.PeerDistrusted(D, 600.0)]
+    assert len(world.node._beliefs.attention) == 0
 
 
 def test_a_false_hint_about_one_subject_is_not_followed_twice() -> None:

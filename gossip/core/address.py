@@ -10,6 +10,7 @@ from typing import NamedTuple
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_IPV4_AND_PORT = re.compile(rf"({_OCTET}(?:\.{_OCTET}){{3}}):([1-9][0-9]{{0,4}})", re.ASCII)
 _IPV6_TEXT_MAX = 39  # eight groups of four digits: nothing longer is worth parsing
 
 
@@ -43,6 +44,11 @@ class Address(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Address:
         """Read `a.b.c.d:port` or `[ipv6]:port`; raise AddressError saying what is wrong with it."""
+        usual = _IPV4_AND_PORT.fullmatch(text)
+        if usual is not None:
+            host, port = usual[1], _port(usual[2])
+            _check_unicast(host)
+            return cls(host, port)
         host, port = split_host_port(text)
         if host.startswith("["):
             _check_ipv6(host[1:-1])
@@ -71,6 +77,10 @@ def _port(text: str) -> int:
 def _check_ipv4(host: str) -> None:
     if not _IPV4.fullmatch(host):
         raise AddressError("the IP is four numbers from 0 to 255, without leading zeros")
+    _check_unicast(host)
+
+
+def _check_unicast(host: str) -> None:
     first = int(host.partition(".")[0])
     if first == 0 or 224 <= first <= 239 or host == "255.255.255.255":
         raise AddressError("nobody can gossip with an unspecified, multicast or broadcast address")

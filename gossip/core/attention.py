@@ -1,10 +1,10 @@
 """The queue of whom to check next.
 
-Hearsay lands here and nowhere else. Every peer that mentions somebody has a lane of its own (one for what
-its tables say, one for what its replies say, one for whom it suspects), and the lanes are served in turn,
+Hearsay lands here and nowhere else. Every peer that mentions somebody has lanes of its own (for hints and
+for strangers, in its tables and in its replies, and for whom it suspects), and the lanes are served in turn,
 so that a peer that mentions thousands delays nobody else's mentions. What this node found out itself (a
 failed pull, a retry that is due) is a lane too and gets every second turn; of the other turns suspicions
-get every second one, so that no flood of one kind starves another.
+get every second one, and of the rest hints do, so that no flood of one kind starves another.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Kind(StrEnum):
 
 
 _OWN = frozenset({Kind.SUSPECT, Kind.RETRY})
-LaneKey = tuple[str, Address | None]
-_OWN_LANE: LaneKey = ("own", None)
-_CALLERS_LANE: LaneKey = ("callers", None)
-_SUSPICIONS = "suspicions"
+_SUSPICIONS, _HINTS, _STRANGERS = "suspicions", "hints", "strangers"
+LaneKey = tuple[str, bool, Address | None]
+_OWN_LANE: LaneKey = ("own", False, None)
+_CALLERS_LANE: LaneKey = (_STRANGERS, True, None)
 # Whoever has one IP has all its ports: it must not fill the lane in which other strangers wait.
 _CALLERS_PER_IP = 16
 
@@ -64,8 +64,13 @@ class Mention:
         if self.kind is Kind.CALLER or self.source is None:
             return _CALLERS_LANE
         if self.kind is Kind.SUSPICION:
-            return (_SUSPICIONS, self.source)
-        return ("replies" if self.in_reply else "tables", self.source)
+            return (_SUSPICIONS, True, self.source)
+        return (_HINTS if self.kind is Kind.HINT else _STRANGERS, self.in_reply, self.source)
+
+    @property
+    def of_stranger(self) -> bool:
+        """Whether it is hearsay of somebody who is no member."""
+        return self.lane[0] == _STRANGERS
 
 
 class Attention:
@@ -77,6 +82,7 @@ class Attention:
         self._size = 0
         self._own_turn = True
         self._suspicions_turn = True
+        self._hints_turn = True
         self._refused: dict[Address, float] = {}
         self._cooling: dict[Address, float] = {}
         self._earliest = inf
@@ -113,22 +119,39 @@ class Attention:
         self._earliest = min(self._earliest, mention.due)
         return True
 
-    def take(self, mono: float, busy: Container[Address], *, suspicions: bool = True) -> list[Mention]:
+    def is_in_vain(self, kind: Kind, entry: Entry, source: Address, in_reply: bool) -> bool:
+        """Tell, before it is built, whether a mention by a peer would change nothing.
+
+        Whoever repeats itself, or says more than its lane holds, is to cost little.
+        """
+        lane = self._lanes.get((_HINTS if kind is Kind.HINT else _STRANGERS, in_reply, source))
+        if lane is None:
+            return False
+        waiting = lane.get(entry.address)
+        if waiting is None:
+            return len(lane) >= self._settings.queue_max_per_source
+        return waiting.entry is not None and not entry.beats(waiting.entry)
+
+    def take(
+        self, mono: float, busy: Container[Address], *, suspicions: bool = True, strangers: bool = True
+    ) -> list[Mention]:
         """Take the next subject that is due and not busy: all mentions of it, or an empty list.
 
-        Without `suspicions`, those lanes are passed over.
+        Without `suspicions`, or `strangers`, those lanes are passed over.
         """
         if mono < self._earliest:
             return []
-        for key in self._turns(suspicions):
+        for key in self._turns(suspicions, strangers):
             for mention in self._lanes[key].values():
                 if mention.due <= mono and mention.subject not in busy:
                     self._own_turn = key != _OWN_LANE
                     if key != _OWN_LANE:
                         self._suspicions_turn = key[0] != _SUSPICIONS
+                        if key[0] != _SUSPICIONS:
+                            self._hints_turn = key[0] != _HINTS
                         self._lanes[key] = self._lanes.pop(key)
                     return self.collect(mention.subject)
-        if suspicions:
+        if suspicions and strangers:
             self._earliest = min((m.due for lane in self._lanes.values() for m in lane.values()), default=inf)
         return []
 
@@ -142,6 +165,10 @@ class Attention:
                 del self._lanes[key]
         self._size -= len(mentions)
         return mentions
+
+    def drop(self, source: Address, *, in_reply: bool) -> None:
+        """Forget what a peer's tables, or its replies, said of members."""
+        self._size -= len(self._lanes.pop((_HINTS, in_reply, source), ()))
 
     def refuse(self, candidate: Address, until: float) -> bool:
         """Take no hearsay of a candidate before `until`, drop what waits, and return whether that is new."""
@@ -165,19 +192,21 @@ class Attention:
             for subject in [subject for subject, until in waits.items() if until <= mono]:
                 del waits[subject]
 
-    def next_due(self, mono: float, *, suspicions: bool = True) -> float:
+    def next_due(self, mono: float, *, suspicions: bool = True, strangers: bool = True) -> float:
         """No mention becomes due after `mono` and before this; infinity when none does.
 
         What is due by `mono` already waits for something else than time: that a pull ends, or a round begins.
         """
-        if self._earliest > mono and suspicions:
+        if self._earliest > mono and suspicions and strangers:
             return self._earliest
-        lanes = (lane for key, lane in self._lanes.items() if suspicions or key[0] != _SUSPICIONS)
+        lanes = (self._lanes[key] for key in self._turns(suspicions, strangers))
         return min((m.due for lane in lanes for m in lane.values() if m.due > mono), default=inf)
 
-    def _turns(self, suspicions: bool) -> Iterator[LaneKey]:
+    def _turns(self, suspicions: bool, strangers: bool) -> Iterator[LaneKey]:
         heard = [key for key in self._lanes if key[0] == _SUSPICIONS] if suspicions else []
-        others = [key for key in self._lanes if key[0] != _SUSPICIONS and key != _OWN_LANE]
+        hints = [key for key in self._lanes if key[0] == _HINTS]
+        unknown = [key for key in self._lanes if key[0] == _STRANGERS] if strangers else []
+        others = [*hints, *unknown] if self._hints_turn else [*unknown, *hints]
         own = [_OWN_LANE] if _OWN_LANE in self._lanes else []
         rest = [*heard, *others] if self._suspicions_turn else [*others, *heard]
         yield from [*own, *rest] if self._own_turn else [*rest, *own]

@@ -43,12 +43,12 @@ class Beliefs:
     def hear(self, entry: Entry, source: Address, now: Instant, *, in_reply: bool = False) -> list[ev.Event]:
         """Take hearsay: `source` holds `entry`, of another node or, in a reply, of itself."""
         subject = entry.address
-        if subject in self.blacklist:
-            if self.blacklist.hear(entry):
-                self._mention(subject, source, Kind.EARLY_RETRY, now.mono, entry, in_reply)
-            return []
         member = self.table.get(subject)
         if member is None:
+            if subject in self.blacklist:
+                if self.blacklist.hear(entry):
+                    self._mention(subject, source, Kind.EARLY_RETRY, now.mono, entry, in_reply)
+                return []
             if self._mention(subject, source, Kind.CANDIDATE, now.mono, entry, in_reply):
                 return [ev.CandidateHeard(subject, str(source))]
             return []
@@ -114,7 +114,7 @@ class Beliefs:
         subject = entry.address
         member = self.table.get(subject)
         if member is not None:
-            return self._replace(member, entry, "first-hand", now) if entry != member.entry else []
+            return self._replace(member, entry, ev.FIRST_HAND, now) if entry != member.entry else []
         full = self._full_for(subject)
         if full is not None:
             return self.not_admitted(subject, full, now)
@@ -136,6 +136,7 @@ class Beliefs:
             events.append(ev.HintDisproved(word.address, claim.source, said.timestamp, said.state))
             reputation = self.reply_reputation if claim.in_reply else self.reputation
             if reputation.disprove(claim.source, word.address, now.mono):
+                self.attention.drop(claim.source, in_reply=claim.in_reply)
                 events.append(ev.PeerDistrusted(claim.source, self._settings.attention.distrust_s))
                 if not claim.in_reply:
                     events += self.strike(claim.source, "false_hints", now)
@@ -247,6 +248,8 @@ class Beliefs:
     def _mention(
         self, subject: Address, source: Address, kind: Kind, mono: float, entry: Entry, in_reply: bool
     ) -> bool:
+        if self.attention.is_in_vain(kind, entry, source, in_reply):
+            return False
         # Who speaks of itself sends nobody to a third: no need to keep the cluster from rushing there.
         due = mono if subject == source else mono + self._jitter()
         return self.attention.add(Mention(subject, source, kind, due, entry, in_reply))

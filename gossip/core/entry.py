@@ -25,4 +25,5 @@ class Entry(NamedTuple):
     @property
     def line(self) -> bytes:
         """The entry as it goes over the wire, without the newline."""
-        return b"%s,%d,%d" % (str(self.address).encode("ascii"), self.timestamp, self.state)
+        address, timestamp, state = self
+        return f"{address},{timestamp},{state}".encode("ascii")

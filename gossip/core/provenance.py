@@ -27,8 +27,8 @@ class Record:
 class Provenance:
     """The first record of each address and its last `history`, for `size_max` addresses.
 
-    When there are more, the oldest story goes that is not of a member. A story is kept as text, one line a
-    record, which takes a third of the memory that objects do.
+    Without a history nothing is kept. When there are more addresses, the oldest story goes that is not of a
+    member. A story is kept as text, one line a record, which takes a third of the memory that objects do.
     """
 
     def __init__(self, history: int, size_max: int) -> None:
@@ -41,6 +41,8 @@ class Provenance:
 
     def record(self, events: Iterable[ev.Event], wall: float, members: Container[Address] = ()) -> None:
         """Add what happened; the same thing again only counts up."""
+        if not self._history:
+            return
         for event in events:
             for subject, what, source, detail in _tell(event):
                 if subject not in self._stories and len(self._stories) >= self._size_max:

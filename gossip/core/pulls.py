@@ -34,9 +34,11 @@ class Pulls:
         self._rounds = 0
         self._checks_left = self._settings.checks_per_round_joining
         self._suspicions_left = max(1, self._settings.checks_per_round // 2)
+        self._strangers_left = self._checks_left
         self._pokes_left = 2 * settings.gossip.pokes
         self._joining = True
         self._joining_since = 0
+        self._knew_nobody = not beliefs.table.members
         self._wake_at = inf
 
     @property
@@ -72,11 +74,14 @@ class Pulls:
         beliefs, settings = self._beliefs, self._settings
         self._rounds += 1
         if not beliefs.table.members:
-            self._joining, self._joining_since = True, self._rounds
+            self._joining, self._joining_since, self._knew_nobody = True, self._rounds, True
         elif not len(beliefs.attention) or self._rounds - self._joining_since > settings.joining_rounds:
             self._joining = False
         self._checks_left = settings.checks_per_round_joining if self._joining else settings.checks_per_round
         self._suspicions_left = max(1, settings.checks_per_round // 2)
+        # Who began with nobody has strangers to meet still when the queue is empty for a moment.
+        is_young = self._knew_nobody and self._rounds - self._joining_since <= settings.joining_rounds
+        self._strangers_left = self._checks_left if is_young else max(1, self._checks_left // 2)
         self._pokes_left = 2 * self._gossip.pokes
 
     def pokes_left(self) -> int:
@@ -93,7 +98,10 @@ class Pulls:
         """Open the checks that are due and within the budget, and schedule a look at the next."""
         beliefs, effects = self._beliefs, list[Effect]()
         while self._checks_left > 0 and len(self._open) < self._settings.max_open_pulls:
-            mentions = beliefs.attention.take(now.mono, self._open, suspicions=self._suspicions_left > 0)
+            suspicions, strangers = self._suspicions_left > 0, self._strangers_left > 0
+            mentions = beliefs.attention.take(
+                now.mono, self._open, suspicions=suspicions, strangers=strangers
+            )
             if not mentions:
                 break
             if not beliefs.worth_checking(mentions, now):
@@ -101,13 +109,15 @@ class Pulls:
             subject = mentions[0].subject
             self._checks_left -= 1
             self._suspicions_left -= any(mention.kind is Kind.SUSPICION for mention in mentions)
+            self._strangers_left -= all(mention.of_stranger for mention in mentions)
             cooldown_s = self._settings.cooldown_rounds * self._gossip.interval_s
             beliefs.attention.cool(subject, now.mono + cooldown_s)
             purpose = Purpose.RETRY if subject in beliefs.blacklist else Purpose.CHECK
             self._open[subject] = OpenPull(purpose, mentions, now.mono)
             effects.append(Pull(subject, purpose))
         if self._checks_left > 0:
-            due = beliefs.attention.next_due(now.mono, suspicions=self._suspicions_left > 0)
+            suspicions, strangers = self._suspicions_left > 0, self._strangers_left > 0
+            due = beliefs.attention.next_due(now.mono, suspicions=suspicions, strangers=strangers)
             if due < self._wake_at:
                 self._wake_at = due
                 effects.append(Schedule(Timer.CHECKS, due))

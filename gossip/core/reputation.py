@@ -34,10 +34,12 @@ class Reputation:
     def disprove(self, source: Address, subject: Address, mono: float) -> bool:
         """Note a false hint; return True when it is the one that earns a strike.
 
-        From then on the hints of `source` are ignored for `distrust_s`. Before that, only its hints
-        about this subject are.
+        From then on the hints of `source` are ignored for `distrust_s`, and what it had said before costs
+        it no further strike. Before that, only its hints about this subject are.
         """
         record = self._records.setdefault(source, _Record())
+        if record.distrusted_until > mono:
+            return False
         record.false_hints[subject] = mono
         if len(record.false_hints) < _SUBJECTS_TO_STRIKE:
             return False

@@ -10,14 +10,16 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from gossip.core.address import Address, parse_cached
 from gossip.core.entry import Entry
 
+_LINE = re.compile(rb"([\x21-\x2b\x2d-\x7e]+),(0|[1-9][0-9]{0,11}),([0-9])")
+_LINE_BYTES = 64  # no entry is longer
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _TIMESTAMP = re.compile(rb"0|[1-9][0-9]{0,11}")
-_STATE = re.compile(rb"[0-9]")
 _SAMPLE_BYTES = 48
 _EMPTY_LINES = (b"\n\n", b"\n\r\n")
 
@@ -201,6 +203,26 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
 
 def parse_line(line: bytes, rules: Rules) -> Entry | Reason:
     """Return the entry of one line, without its newline, or the first reason against it."""
+    entry = _entry_of(line) if len(line) <= _LINE_BYTES else None
+    if entry is None:
+        return _reason_against(line, rules)
+    if not rules.loopback_ok and entry.address.is_loopback:
+        return Reason.BAD_ADDRESS
+    return entry if entry.timestamp <= rules.latest else Reason.FUTURE
+
+
+@lru_cache(maxsize=8192)  # 300 bytes each: what is heard and not believed is heard again, and from many
+def _entry_of(line: bytes) -> Entry | None:
+    """Return the entry that a line of at most _LINE_BYTES stands for, whatever its timestamp, or None."""
+    fields = _LINE.fullmatch(line)
+    if fields is None:
+        return None
+    address = parse_cached(fields[1].decode("ascii"))
+    return None if address is None else Entry(address, int(fields[2]), int(fields[3]))
+
+
+def _reason_against(line: bytes, rules: Rules) -> Reason:
+    """Return the first reason against a line that is no entry."""
     if _NOT_PRINTABLE.search(line):
         return Reason.NOT_ASCII
     if len(line) > rules.max_line_bytes:
@@ -213,12 +235,7 @@ def parse_line(line: bytes, rules: Rules) -> Entry | Reason:
         return Reason.BAD_ADDRESS
     if not _TIMESTAMP.fullmatch(fields[1]):
         return Reason.BAD_TIMESTAMP
-    if not _STATE.fullmatch(fields[2]):
-        return Reason.BAD_STATE
-    timestamp = int(fields[1])
-    if timestamp > rules.latest:
-        return Reason.FUTURE
-    return Entry(address, timestamp, int(fields[2]))
+    return Reason.BAD_STATE
 
 
 def escape(data: bytes) -> str:
