@@ -1,6 +1,7 @@
 # make run    a live demo cluster with a shell (ARGS="--nodes 9 --liars 2" is passed on)
 # make test   all tests
 # make check  what CI runs: lint, types, tests
+# make sim    200 random clusters with random faults, liars and settings, simulated (some minutes; ARGS="--jobs 2")
 # make soak   ten minutes of mixed load on five nodes: fails on what is lost, crashes or grows (ARGS passed on)
 # make bench  what the listener, the core and an idle node cost, as ratios (three minutes; needs a C compiler)
 # make figures  how fast news travels and deaths are found out, simulated at full size (some minutes)
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint types check soak bench figures clean
+.PHONY: run test lint types check sim soak bench figures clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python gossipd.py demo $(ARGS)
@@ -34,6 +35,9 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy gossip gossipd.py
 
 check: lint types test
+
+sim: $(VENV)/.installed
+	@$(BIN)/python -m gossip.sim.swarm $(ARGS)
 
 soak: $(VENV)/.installed
 	@$(BIN)/python -m gossip.load.soak $(ARGS)

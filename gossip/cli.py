@@ -15,12 +15,14 @@ from gossip.arguments import Parser
 from gossip.config import ConfigError, load_settings
 from gossip.core.settings import Settings
 from gossip.load import run as load
+from gossip.sim import cli as sim
 
 _USAGE = """\
 python gossipd.py [options]                run a node, by default as config/gossipd.toml says
        python gossipd.py IP PORT STATE [options]  run a node at this address, in this state
        python gossipd.py demo [options]           run a whole cluster in one process
-       python gossipd.py load TARGET [options]    call a running node with many clients"""
+       python gossipd.py load TARGET [options]    call a running node with many clients
+       python gossipd.py sim [options]            simulate a cluster: faults, liars, what would happen"""
 
 _EPILOG = """\
 --set node.data_dir=FOLDER keeps members and blacklist across restarts; --set node.cluster=NAME keeps nodes
@@ -34,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
             return _demo(argv[1:])
         if argv[:1] == ["load"]:
             return load.main(argv[1:])
+        if argv[:1] == ["sim"]:
+            return sim.main(argv[1:])
         return _node(argv)
     except ConfigError as error:
         print(f"gossipd: {error}", file=sys.stderr)
@@ -67,6 +71,7 @@ def _demo(argv: Sequence[str]) -> int:
     parser = Parser(prog="gossipd.py demo", description="Run a whole cluster; the shell is node 1's.")
     parser.add_argument("--nodes", type=int, default=5, metavar="N", help="how many nodes (default 5)")
     parser.add_argument("--liars", type=int, default=0, metavar="N", help="how many of them are adversarial")
+    parser.add_argument("--attack", metavar="NAME", help="how they lie; help adversary in the shell lists it")
     parser.add_argument("--listen", metavar="ADDR", help="node 1's address; the others take the next ports")
     parser.add_argument(
         "--change-every-s",
@@ -87,6 +92,8 @@ def _demo(argv: Sequence[str]) -> int:
     options: dict[str, tuple[str, object]] = {}
     if args.listen is not None:
         options["node.listen"] = ("--listen", args.listen)
+    if args.attack is not None:
+        options["adversary.strategy"] = ("--attack", args.attack)
     if args.log_file is not None:
         options["log.file"] = ("--log-file", args.log_file)
     settings = _settings(args, options)

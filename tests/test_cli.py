@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from gossip.cli import main
+from gossip.config.text import any_of
+from gossip.core.attacks import STRATEGIES
 from tests.processes import (
     GOSSIPD,
     HOST,
@@ -58,6 +60,11 @@ REFUSED = {
     "demo --nodes 0": f"--nodes is from 1 to 200, found 0{LISTS}",
     "demo --liars 5": f"--liars is from 0 to 4, for node 1 is honest; found 5{LISTS}",
     "demo --change-every-s nan": f"--change-every-s is a number of seconds from 0, found nan{LISTS}",
+    "demo --attack nope": f'--attack: adversary.strategy = "nope": expected {any_of(STRATEGIES)}',
+    "demo --liars 1 --attack forge --listen 10.0.0.7:5001": (
+        "demo --liars 1: expected a node.listen on loopback for forge, not 10.0.0.7:5001, "
+        "or adversary.allow_remote = true"
+    ),
     "demo --listen 127.0.0.1:65532": (
         "node.listen = '127.0.0.1:65532': the demo needs an ip:port with 4 ports after it: "
         "the port is a whole number from 1 to 65535, without leading zeros"

@@ -20,13 +20,15 @@ MAY_IMPORT = {
     "gossip.net": {"gossip.core", "gossip.net"},
     "gossip.log": {"gossip.core", "gossip.log"},
     "gossip.shell": {"gossip.core", "gossip.shell"},
-    "gossip.sim": {"gossip.core", "gossip.sim"},
+    "gossip.sim": {"gossip.arguments", "gossip.config", "gossip.core", "gossip.sim"},
     "gossip.arguments": {"gossip.core"},
     "gossip.bench": {"gossip.bench", "gossip.core", "gossip.load", "gossip.net"},
     "gossip.load": {"gossip.arguments", "gossip.core", "gossip.load", "gossip.net", "gossip.store"},
     "gossip.store": {"gossip.core"},
     "gossip.keeper": {"gossip.core", "gossip.log", "gossip.store"},
+    "gossip.aliases": {"gossip.core", "gossip.log", "gossip.net"},
     "gossip.daemon": {
+        "gossip.aliases",
         "gossip.core",
         "gossip.config",
         "gossip.net",
@@ -43,7 +45,15 @@ MAY_IMPORT = {
         "gossip.shell",
         "gossip.store",
     },
-    "gossip.demo": {"gossip.core", "gossip.config", "gossip.daemon", "gossip.log", "gossip.process"},
+    "gossip.witness": {"gossip.core", "gossip.daemon"},
+    "gossip.demo": {
+        "gossip.core",
+        "gossip.config",
+        "gossip.daemon",
+        "gossip.log",
+        "gossip.process",
+        "gossip.witness",
+    },
     "gossip.cli": {
         "gossip.arguments",
         "gossip.config",
@@ -51,6 +61,7 @@ MAY_IMPORT = {
         "gossip.demo",
         "gossip.load",
         "gossip.process",
+        "gossip.sim",
     },
     "gossipd": {"gossip.cli"},
 }
@@ -148,6 +159,19 @@ def test_the_core_is_pure(path: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             banned = node.func.id
             assert banned not in CORE_BANNED, f"{path}:{node.lineno}: {banned}(): {CORE_BANNED[banned]}"
+
+
+SIM = [path for path in SOURCES if is_within(module_name(path), "gossip.sim")]
+
+
+@pytest.mark.parametrize("path", SIM, ids=module_name)
+def test_the_simulator_reads_no_clock_and_draws_from_its_seed(path: Path) -> None:
+    for name in imports_of(path):
+        assert name.split(".")[0] not in ("time", "datetime", "secrets", "uuid", "gevent"), (
+            f"{module_name(path)} imports {name}: time comes from the Timeline, randomness from the seed"
+        )
+        if name.split(".")[0] == "random":
+            assert name == "random.Random", f"{path}: imports {name}: draw from a Random made from the seed"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -8,39 +8,38 @@ from typing import Literal
 import pytest
 
 from gossip.core.address import Address
-from gossip.core.events import Event, MemberBlacklisted, StateChanged
+from gossip.core.events import Event, MemberBlacklisted, PullFinished, StateChanged
+from gossip.core.reply import compose
 from gossip.core.settings import Settings
 from gossip.sim import figures as measured
-from gossip.sim.measure import cluster, quantile, spread
+from gossip.sim.cast import cluster
+from gossip.sim.network import Cut
+from gossip.sim.results import spread_of
 from gossip.sim.world import Actor, World
 
 
-@pytest.mark.parametrize(("trust", "bound"), [("hearsay", 8.0), ("verify", 11.0)])
-def test_news_reaches_a_thousand_nodes(
+@pytest.mark.parametrize(("trust", "bound"), [("hearsay", 7.0), ("verify", 10.0)])
+def test_news_reaches_hundreds_of_nodes(
     trust: Literal["verify", "hearsay"], bound: float, figures: list[str]
 ) -> None:
-    result, line = measured.news(trust, 1000, 4, seed=11)
+    spread, line = measured.news(trust, 400, 4, seed=11)  # `make figures` has the thousand, and a round more
     figures.append(f"{line}; target: p99 <= {bound:g}")
-    assert result.quantile(0.99) <= bound
+    assert spread.p99 <= bound
 
 
 def test_a_death_is_known_to_all_of_a_hundred(figures: list[str]) -> None:
     found, line = measured.deaths(100, 8, 0.2, seed=12)
     figures.append(f"{line}; target: p99 <= 15")
+    spread = spread_of(found.deaths_all)
     assert found.missed == 0
-    assert quantile(found.until_all, 0.99) <= 15
+    assert spread is not None
+    assert spread.p99 <= 15
 
 
 def test_lost_connections_blacklist_nobody(figures: list[str]) -> None:
-    found, line = measured.wrong_verdicts(100, 0.2, seed=13)
+    rate, line = measured.wrong_verdicts(60, 0.2, seed=13)
     figures.append(f"{line}; target: < 0.01")
-    assert found.wrong / found.member_hours < 0.01
-
-
-def test_a_seed_reproduces_a_run() -> None:
-    runs = [spread(Settings(), 30, news=5, every_rounds=1, seed=7, loss=0.1) for _ in range(2)]
-    assert runs[0] == runs[1]
-    assert spread(Settings(), 30, news=5, every_rounds=1, seed=8, loss=0.1) != runs[0]
+    assert rate < 0.01
 
 
 def test_a_star_of_joins_becomes_a_whole_cluster() -> None:
@@ -55,41 +54,38 @@ def test_a_star_of_joins_becomes_a_whole_cluster() -> None:
 
 
 def test_a_member_that_leaves_is_known_to_have_left_sooner_than_one_that_dies() -> None:
-    def rounds_until_all_know(*, leaves: bool) -> float:
+    def rounds_until_three_know(*, leaves: bool) -> float:
         world = World(6)
         actors = cluster(world, Settings(), 30)
-        gone, knowing, last = actors[3], set[Address](), 0.0
+        gone, knowing = actors[3], dict[Address, float]()
 
         def note(actor: Actor, event: Event, at: float) -> None:
-            nonlocal last
             if isinstance(event, MemberBlacklisted) and event.member == gone.address:
-                knowing.add(actor.address)
-                last = at
+                knowing.setdefault(actor.address, at)
 
         world.observe(note)
         world.run_until(30.0)
         if leaves:
-            world.carry_out(gone, gone.node.handle_stop(world.instant()))
+            world.carry_out(gone, gone.node.handle_stop(world.instant(gone)))
             world.run_until(30.1)
         world.kill(gone.address)
         world.run_until(200.0)
         assert len(knowing) == 29
-        return (last - 30.0) / 3.0
+        return (sorted(knowing.values())[2] - 30.0) / 3.0
 
-    assert rounds_until_all_know(leaves=True) < rounds_until_all_know(leaves=False)
+    assert rounds_until_three_know(leaves=True) < 1.5 < 3 < rounds_until_three_know(leaves=False)
 
 
 def test_a_partition_heals() -> None:
     """What was blacklisted while the network was cut is forgiven, and the news of both halves meets."""
     world, settings = World(9), Settings()
     actors = cluster(world, settings, 20)
-    left = {actor.address for actor in actors[:10]}
-    world.cut(lambda one, other: (one in left) != (other in left))
+    world.network.cuts.append(Cut({actor.address for actor in actors[:10]}))
     world.run_until(300.0)
     assert {actor.node.status().members for actor in actors} == {10}
     for actor in (actors[0], actors[15]):
-        world.carry_out(actor, actor.node.set_state(7, world.instant()))
-    world.cut(None)
+        world.carry_out(actor, actor.node.set_state(7, world.instant(actor)))
+    world.network.cuts.clear()
     world.run_until(1500.0)
     for actor in actors:
         assert actor.node.status().members == 20
@@ -104,8 +100,13 @@ def test_slander_costs_the_slandered_a_bounded_number_of_pulls() -> None:
     world, settings = World(10), Settings()
     actors = cluster(world, settings, 40)
     victim, liars = actors[0], actors[1:20]
-    for liar in liars:
-        liar.suspects = victim.address
+
+    def slander(actor: Actor, event: Event, at: float) -> None:
+        if isinstance(event, PullFinished) and actor in liars and event.peer != victim.address:
+            suspects = (victim.address,)
+            world.send_reply(actor, event.peer, compose(actor.address, "", (), suspects, False))
+
+    world.observe(slander, PullFinished)
     wrong: list[Event] = []
     world.observe(lambda _, event, __: wrong.append(event) if isinstance(event, MemberBlacklisted) else None)
     world.run_until(60.0)
@@ -129,6 +130,6 @@ def test_a_change_is_told_by_the_members_own_word_only() -> None:
 
     world.observe(note)
     world.run_until(9.0)
-    world.carry_out(actors[0], actors[0].node.set_state(9, world.instant()))
+    world.carry_out(actors[0], actors[0].node.set_state(9, world.instant(actors[0])))
     world.run_until(60.0)
     assert sources == ["first-hand"] * 19

@@ -13,45 +13,36 @@ import difflib
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Final, NamedTuple, get_origin, get_type_hints
 
 import msgspec
 
+from gossip.config.declared import Declared, declared
 from gossip.config.rules import AT_MOST, RULES, WILDCARD
-from gossip.config.text import any_of, cut, shown
+from gossip.config.text import cut, shown
 from gossip.core.address import Address
-from gossip.core.settings import Range, Settings
+from gossip.core.adversary import refusal
+from gossip.core.settings import Settings
 from gossip.core.text import printable
 
 DEFAULT_FILE: Final[Path] = Path(__file__).resolve().parents[2] / "config" / "gossipd.toml"
 
+_REACHED_AT = ("node.listen", "node.advertise")
 _NO_OPTIONS: Final[Mapping[str, tuple[str, object]]] = MappingProxyType({})
-_KIND_TEXTS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
 class ConfigError(Exception):
     """A setting is wrong; the text is one line for the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What `settings.py` declares of one setting."""
-
-    key: str
-    base: Any
-    reader: Any  # the type that msgspec reads, bounds included
-    expected: str
-
-
 class _Found(NamedTuple):
     """An unchecked value of a known setting, and how a message names it with its origin."""
 
-    setting: _Setting
+    setting: Declared
     value: object
     where: str
 
@@ -79,36 +70,6 @@ def advertised(settings: Settings) -> Address:
     return Address.parse(settings.node.advertise or settings.node.listen)
 
 
-def _declared() -> dict[str, _Setting]:
-    return {
-        f"{section}.{name}": _setting(f"{section}.{name}", hint)
-        for section, kind in _SECTIONS.items()
-        for name, hint in get_type_hints(kind, include_extras=True).items()
-    }
-
-
-def _setting(key: str, hint: Any) -> _Setting:
-    """Translate a declared type with its Range into what msgspec reads and what a message says."""
-    if get_origin(hint) is not Annotated:
-        return _Setting(key, hint, hint, f"expected {_kind_text(hint)}")
-    base, *extras = get_args(hint)
-    bounds = next(extra for extra in extras if isinstance(extra, Range))
-    if base in (int, float):
-        meta, of = msgspec.Meta(ge=bounds.low, le=bounds.high), "from"
-    else:
-        meta, of = msgspec.Meta(min_length=int(bounds.low), max_length=int(bounds.high)), "of length"
-    expected = f"expected {_kind_text(base)} {of} {bounds.low:.12g} to {bounds.high:.12g}"
-    return _Setting(key, base, Annotated[base, meta], expected)
-
-
-def _kind_text(base: Any) -> str:
-    if get_origin(base) is Literal:
-        return any_of(get_args(base))
-    if get_origin(base) is tuple:
-        return "a list of texts"
-    return _KIND_TEXTS[base]
-
-
 def _from_file(file: str | Path | None) -> Iterator[_Found]:
     origin = _file_origin(file)
     for section, table in _read_toml(DEFAULT_FILE if file is None else Path(file), origin).items():
@@ -132,7 +93,7 @@ def _from_set(text: str) -> _Found:
     return _Found(setting, _set_value(setting, raw), where)
 
 
-def _set_value(setting: _Setting, raw: str) -> object:
+def _set_value(setting: Declared, raw: str) -> object:
     """Read a `--set` value as TOML or, where that cannot be, as the bare text that it is."""
     try:
         parsed = tomllib.loads(f"value = {raw}")
@@ -174,7 +135,7 @@ def _read_toml(path: Path, origin: str) -> dict[str, Any]:
         raise ConfigError(f"{origin}: not valid TOML: {cut(str(error))}") from None
 
 
-def _lookup(key: str, where: str) -> _Setting:
+def _lookup(key: str, where: str) -> Declared:
     """Find a declared setting, or say which one may have been meant."""
     if key in _SETTINGS:
         return _SETTINGS[key]
@@ -221,6 +182,10 @@ def _check_relations(settings: Settings, where: Mapping[str, str]) -> None:
     if WILDCARD.match(settings.node.listen) and not settings.node.advertise:
         expected = "expected node.advertise too, the ip:port at which others reach this node"
         raise ConfigError(f"{where['node.listen']}: {expected}")
+    refused = refusal(settings, settings.adversary.strategy) if settings.adversary.on else None
+    if refused:
+        blamed = [key for key in where if key.startswith("adversary.") or key in _REACHED_AT][-1]
+        raise ConfigError(f"{where[blamed]}: expected {refused}")
 
 
 def _build(values: Mapping[str, Any]) -> Settings:
@@ -232,4 +197,6 @@ def _build(values: Mapping[str, Any]) -> Settings:
 
 
 _SECTIONS: dict[str, Any] = get_type_hints(Settings)
-_SETTINGS = _declared()
+_SETTINGS = {
+    key: setting for name, kind in _SECTIONS.items() for key, setting in declared(kind, f"{name}.").items()
+}
