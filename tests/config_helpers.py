@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -31,3 +32,15 @@ def error_of(file: Path | str | None = None, sets: list[str] | None = None, **op
     message = str(caught.value)
     assert len(message.splitlines()) == 1 and message.isprintable(), repr(message)
     return message
+
+
+def refused_in_one_line(
+    parse: Callable[[list[str]], object], args: list[str], capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Parse arguments that are wrong, and return the one line that says so; the exit status is 2."""
+    with pytest.raises(SystemExit) as ended:
+        parse(args)
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    return err

@@ -172,7 +172,6 @@ def test_a_chart_without_its_library_says_how_to_get_it(
 
 
 def test_a_chart_is_the_same_for_the_same_run(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     found = Summary((run(Scenario(nodes=10, rounds=8, faults=(Stop(count=1),))),))
     for name in ("one.svg", "two.svg"):
         plot.draw(found, "ten nodes", tmp_path / name)
