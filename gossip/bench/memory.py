@@ -27,6 +27,7 @@ from gossip.load.target import invented
 
 _MEMBERS, _TARGET_BYTES = 50_000, 1024
 _CHECKS_PER_ROUND, _ROUNDS_MAX = 250, 2000
+_STRANGERS = _CHECKS_PER_ROUND // 2  # as many as may be checked in a round
 _NOW = 1_700_000_000
 
 
@@ -51,7 +52,7 @@ def _grown_by_a_member() -> float:
         waiting = deque(_pulls_of(out))
         while waiting:
             pull = waiting.popleft()
-            told = () if pull.purpose is Purpose.CHECK else islice(lines, _CHECKS_PER_ROUND)
+            told = () if pull.purpose is Purpose.CHECK else islice(lines, _STRANGERS)
             table = b"\n".join([members[pull.peer], *told, b"\n"])
             waiting += _pulls_of(node.handle_table(pull.peer, Pulled(table, End.EMPTY_LINE), now))
         if node.status().members > _MEMBERS:

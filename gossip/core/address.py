@@ -100,12 +100,12 @@ def _check_ipv6(host: str) -> None:
         raise AddressError("nobody can gossip with an unspecified, multicast or link-local address")
 
 
-@lru_cache(maxsize=8192)  # so that what is kept of who said something is the same text each time
+@lru_cache(maxsize=4096)  # so that what is kept of who said something is the same text each time
 def _text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-@lru_cache(maxsize=8192)  # 150 bytes each: what is heard again is heard soon
+@lru_cache(maxsize=4096)  # 150 bytes each: what is heard again is heard soon
 def parse_cached(text: str) -> Address | None:
     """Parse like `Address.parse`, with None for a bad address; for the codec's hot path."""
     try:

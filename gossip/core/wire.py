@@ -211,7 +211,7 @@ def parse_line(line: bytes, rules: Rules) -> Entry | Reason:
     return entry if entry.timestamp <= rules.latest else Reason.FUTURE
 
 
-@lru_cache(maxsize=8192)  # 300 bytes each: what is heard and not believed is heard again, and from many
+@lru_cache(maxsize=4096)  # 300 bytes each: what is heard and not believed is heard again, and from many
 def _entry_of(line: bytes) -> Entry | None:
     """Return the entry that a line of at most _LINE_BYTES stands for, whatever its timestamp, or None."""
     fields = _LINE.fullmatch(line)
