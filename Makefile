@@ -1,9 +1,9 @@
 # make run    a live demo cluster with a shell (ARGS="--nodes 9 --liars 2" is passed on)
 # make test   all tests
 # make check  what CI runs: lint, types, tests
-# make sim    200 random clusters with random faults, liars and settings, simulated (some minutes; ARGS="--jobs 2")
+# make sim    200 random clusters with random faults, liars and settings, simulated (a minute; ARGS="--jobs 2")
 # make soak   ten minutes of mixed load on five nodes: fails on what is lost, crashes or grows (ARGS passed on)
-# make bench  what the listener, the core and an idle node cost, as ratios (three minutes; needs a C compiler)
+# make bench  what the listener, the core and an idle node cost, as ratios (80 seconds; needs a C compiler)
 # make figures  how fast news travels and deaths are found out, simulated at full size (some minutes)
 PYTHON ?= python3
 VENV := .venv
