@@ -12,9 +12,10 @@ import pytest
 
 from gossip import cli
 from gossip.core.attacks import STRATEGIES
+from gossip.marked import put
 from gossip.sim import scorecard_text as text
 from gossip.sim.results import Result
-from gossip.sim.scorecard import BEGIN, END, SHARES, columns_of, put, scenario_of
+from gossip.sim.scorecard import BEGIN, END, SHARES, columns_of, scenario_of
 from gossip.sim.scorecard_cells import Cell, cell_of, verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -196,7 +197,7 @@ def test_the_table_replaces_only_what_is_between_the_marks(tmp_path: Path) -> No
     file = tmp_path / "x.md"
     file.write_text(f"a\n{BEGIN}\n{END}\nb\n")
     for table in ("one", "two"):
-        put(file, table)
+        put(file, BEGIN, END, table)
     assert file.read_text() == f"a\n{BEGIN}\ntwo\n{END}\nb\n"
 
 

@@ -21,6 +21,7 @@ from gossip.bench import held, idle, listening, memory, merging
 from gossip.bench.rows import Row, as_markdown
 from gossip.bench.servers import BenchError, built_in_c
 from gossip.load.target import TargetError
+from gossip.marked import has_marks, put
 
 _BEGIN, _END = "<!-- bench -->", "<!-- end of bench -->"
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m gossip.bench", description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this file")
     path = parser.parse_args(argv).write
-    if path is not None and not _has_marks(path):
+    if path is not None and not has_marks(path, _BEGIN, _END):
         parser.error(f"{path} has no line {_BEGIN} with a line {_END} after it")
     try:
         text = _all()
@@ -39,8 +40,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     print(text)
     if path is not None:
-        before, _, rest = path.read_text().partition(_BEGIN)
-        path.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{rest.partition(_END)[2]}")
+        put(path, _BEGIN, _END, text)
     return 0
 
 
@@ -66,10 +66,6 @@ def _all() -> str:
         f"{platform.python_version()}, gevent {gevent.__version__}; {monotonic() - began:.0f} s; load {load}"
     )
     return f"{machine}\n\n{as_markdown(rows)}"
-
-
-def _has_marks(path: Path) -> bool:
-    return path.is_file() and _END in path.read_text().partition(_BEGIN)[2]
 
 
 def _processor() -> str:

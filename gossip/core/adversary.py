@@ -16,9 +16,9 @@ from gossip.core.effects import AnswerAt, Effect, Output
 from gossip.core.entry import Entry
 from gossip.core.instant import Instant
 from gossip.core.settings import AdversarySettings, Settings
+from gossip.core.wire import ENTRY_LINE_BYTES
 
 _FIRST_PORT, _PORTS = 1024, 65_536 - 1024  # those that need no privilege
-_LINE_BYTES = 64  # no entry is longer
 
 
 def refusal(settings: Settings, strategy: str) -> str | None:
@@ -117,6 +117,6 @@ class Adversary:
             caller=caller,
             wall=now.wall,
             latest=int(now.wall + settings.gossip.max_clock_skew_s),
-            reply_lines=min(reply.max_lines - 2, reply.max_bytes // _LINE_BYTES - 2),
+            reply_lines=min(reply.max_lines - 2, reply.max_bytes // ENTRY_LINE_BYTES - 2),
             rng=self._rng,
         )

@@ -17,7 +17,7 @@ from gossip.core.address import Address, parse_cached
 from gossip.core.entry import Entry
 
 _LINE = re.compile(rb"([\x21-\x2b\x2d-\x7e]+),(0|[1-9][0-9]{0,11}),([0-9])")
-_LINE_BYTES = 64  # no entry is longer
+ENTRY_LINE_BYTES = 64  # no entry is longer
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _TIMESTAMP = re.compile(rb"0|[1-9][0-9]{0,11}")
 _SAMPLE_BYTES = 48
@@ -203,7 +203,7 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
 
 def parse_line(line: bytes, rules: Rules) -> Entry | Reason:
     """Return the entry of one line, without its newline, or the first reason against it."""
-    entry = _entry_of(line) if len(line) <= _LINE_BYTES else None
+    entry = _entry_of(line) if len(line) <= ENTRY_LINE_BYTES else None
     if entry is None:
         return _reason_against(line, rules)
     if not rules.loopback_ok and entry.address.is_loopback:
@@ -213,7 +213,7 @@ def parse_line(line: bytes, rules: Rules) -> Entry | Reason:
 
 @lru_cache(maxsize=4096)  # 300 bytes each: what is heard and not believed is heard again, and from many
 def _entry_of(line: bytes) -> Entry | None:
-    """Return the entry that a line of at most _LINE_BYTES stands for, whatever its timestamp, or None."""
+    """Return the entry that a line of at most ENTRY_LINE_BYTES stands for, of whatever time, or None."""
     fields = _LINE.fullmatch(line)
     if fields is None:
         return None

@@ -19,6 +19,7 @@ from gossip.arguments import Parser
 from gossip.config import ConfigError
 from gossip.config.text import any_of, shown
 from gossip.core.attacks import STRATEGIES
+from gossip.marked import has_marks, put
 from gossip.sim import scorecard_text as text
 from gossip.sim.progress import painter
 from gossip.sim.results import Result
@@ -48,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     ):
         if not least <= number <= most:
             raise ConfigError(f"{name} {number}: expected a whole number from {least} to {most}")
-    if args.write is not None and not has_marks(args.write):
+    if args.write is not None and not has_marks(args.write, BEGIN, END):
         raise ConfigError(
             f"--write {shown(str(args.write))}: expected a file with a line {BEGIN}, then {END}"
         )
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         print(command, *text.as_lines(cells), sep="\n")
     if args.write is not None:
-        put(args.write, text.as_markdown(cells, command))
+        put(args.write, BEGIN, END, text.as_markdown(cells, command))
     return 1 if any(cell.breaks for cell in cells) else 0
 
 
@@ -98,17 +99,6 @@ def scenario_of(column: Column, nodes: int, seed: int) -> Scenario:
     gossip = replace(scenario.settings.gossip, trust=trust)
     settings = replace(scenario.settings, gossip=gossip)
     return replace(scenario, attack=attack or scenario.attack, settings=settings)
-
-
-def has_marks(path: Path) -> bool:
-    """Tell whether a file says where its scorecard begins and ends."""
-    return path.is_file() and END in path.read_text().partition(BEGIN)[2]
-
-
-def put(path: Path, table: str) -> None:
-    """Replace what a file has between the marks."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
 
 
 def _attacks(given: Sequence[str]) -> list[str]:

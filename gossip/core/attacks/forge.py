@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from gossip.core.attacks.scene import Attack, Scene, Step
+from gossip.core.attacks.scene import Scene, lying
 from gossip.core.entry import Entry
 
 
@@ -21,12 +19,4 @@ def _lies(scene: Scene) -> list[Entry]:
     ]
 
 
-def _answer(scene: Scene) -> Iterator[Step]:
-    yield scene.tell(_lies(scene))
-
-
-def _reply(scene: Scene) -> bytes:
-    return scene.reply(_lies(scene))
-
-
-FORGE = Attack("give others wrong digits that just beat their own", _answer, _reply)
+FORGE = lying("give others wrong digits that just beat their own", _lies)

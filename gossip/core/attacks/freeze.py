@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from gossip.core.attacks.scene import Attack, Scene, Step
+from gossip.core.attacks.scene import Scene, lying
 from gossip.core.entry import Entry
 
 
@@ -17,12 +15,4 @@ def _lies(scene: Scene) -> list[Entry]:
     ]
 
 
-def _answer(scene: Scene) -> Iterator[Step]:
-    yield scene.tell(_lies(scene))
-
-
-def _reply(scene: Scene) -> bytes:
-    return scene.reply(_lies(scene))
-
-
-FREEZE = Attack("give others the same wrong digits, stamped now each time", _answer, _reply)
+FREEZE = lying("give others the same wrong digits, stamped now each time", _lies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gossip.core.attacks.forge import wrong
-from gossip.core.attacks.scene import Attack, Scene, Step
+from gossip.core.attacks.scene import Scene, lying
 from gossip.core.entry import Entry
 
 
@@ -14,12 +14,4 @@ def _lies(scene: Scene) -> Iterator[Entry]:
     return (Entry(entry.address, scene.latest, wrong(scene, entry.state)) for entry in scene.targets)
 
 
-def _answer(scene: Scene) -> Iterator[Step]:
-    yield scene.tell(_lies(scene))
-
-
-def _reply(scene: Scene) -> bytes:
-    return scene.reply(_lies(scene))
-
-
-FUTURE = Attack("give others wrong digits, as far ahead in time as is taken", _answer, _reply)
+FUTURE = lying("give others wrong digits, as far ahead in time as is taken", _lies)

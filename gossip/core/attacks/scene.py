@@ -79,3 +79,12 @@ class Attack:
     answer: Callable[[Scene], Iterator[Step]]
     reply: Callable[[Scene], bytes] | None = None
     aliases: int = 0
+
+
+def lying(summary: str, lies: Callable[[Scene], Iterable[Entry]]) -> Attack:
+    """Make an attack that says the same kind of lies in tables and in replies, honest about itself."""
+
+    def answer(scene: Scene) -> Iterator[Step]:
+        yield scene.tell(lies(scene))
+
+    return Attack(summary, answer, lambda scene: scene.reply(lies(scene)))
