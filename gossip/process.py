@@ -16,6 +16,7 @@ from typing import TextIO
 import gevent
 from gevent import Greenlet
 
+from gossip.control import open_control
 from gossip.core.settings import Settings
 from gossip.daemon import Daemon
 from gossip.log.events import EventLog, NodeLog
@@ -23,6 +24,8 @@ from gossip.log.writer import Writer, open_destination
 from gossip.net.descriptors import raise_limit
 from gossip.shell import render
 from gossip.shell.lines import run_lines
+from gossip.shell.shells import LocalShell
+from gossip.shell.sockets import SocketError
 from gossip.store import StoreError
 
 _LOG_CLOSE_S = 1.0
@@ -68,6 +71,11 @@ def run(
         except OSError as error:
             _shut_down(started)
             return _refuse(_why_not(daemons[len(started)], error))
+        try:
+            control = open_control(daemons[0], settings, log)
+        except SocketError as error:
+            _shut_down(daemons)
+            return _refuse(f"control.socket: {error}")
         report_hub_errors(daemons[0], log.bind(str(daemons[0].address)))
         # Held until the end: a second one must not cut the stop short.
         held = [gevent.signal_handler(number, daemons[0].stop) for number in _ending_signals()]
@@ -78,6 +86,8 @@ def run(
                 _run_until_stopped(daemons, shell=shell)
         finally:
             _shut_down(daemons)
+            if control is not None:
+                control.close()
             for handler in held:
                 handler.cancel()
         return max(daemon.exit_status for daemon in daemons)
@@ -126,7 +136,7 @@ def _run_prompt(
     from gossip.shell.prompt import Prompt  # a fifth of the start-up time, for who has a terminal only
 
     first = daemons[0]
-    prompt = Prompt(first, history_file=settings.shell.history)
+    prompt = Prompt(LocalShell(first), history_file=settings.shell.history)
     if log is not None:
         log.show_by(prompt.tell)
     first.watch(lambda event: _tell(prompt.tell, render.news(event)))

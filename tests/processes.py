@@ -14,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 GOSSIPD = [sys.executable, str(ROOT / "gossipd.py")]
 HOST = "127.0.0.1"
 DEADLINE_S = 20.0
+RUNTIME = tempfile.TemporaryDirectory(prefix="gossipd-test-")  # a home's path may be too long for a socket
 INTERVAL_S = 0.2
 
 Event = dict[str, Any]
@@ -65,7 +67,13 @@ def free_ports(count: int) -> list[int]:
 
 def environment(home: Path) -> dict[str, str]:
     """Return a user's own environment: a home, a terminal, and compiled modules kept from run to run."""
-    own = {**os.environ, "HOME": str(home), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    own = {
+        **os.environ,
+        "HOME": str(home),
+        "TERM": "xterm",
+        "LC_ALL": "C.UTF-8",
+        "XDG_RUNTIME_DIR": RUNTIME.name,
+    }
     own.pop("PYTHONDONTWRITEBYTECODE", None)
     return own
 

@@ -19,6 +19,7 @@ from gossip.shell import commands
 from gossip.shell.commands import Result, command
 from gossip.shell.console import Console
 from gossip.shell.prompt import Prompt
+from gossip.shell.shells import LocalShell
 from tests.fake_console import FakeConsole
 
 BURST = 40
@@ -46,7 +47,7 @@ def _wait(console: Console, args: list[str]) -> Result:
 
 def _main() -> int:
     console = FakeConsole()
-    prompt = Prompt(console, history_file=sys.argv[1])
+    prompt = Prompt(LocalShell(console), history_file=sys.argv[1])
     console.on_join = lambda address: prompt.tell(f"{address} --> 7")
     gevent.spawn(_tick)
     gevent.signal_handler(signal.SIGUSR1, prompt.tell, "128.84.213.43:9876 --> 7")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gossip.core.address import Address
 from gossip.core.entry import Entry
 from gossip.core.views import JoinReport
-from gossip.shell import commands
+from gossip.shell import commands, registry
 from gossip.shell.commands import REGISTRY, Command, Result, candidates, run
 from tests.fake_console import BAD, OWN, PEER, FakeConsole
 
@@ -48,18 +48,35 @@ def console() -> FakeConsole:
         ),
         ("explain 127.0.0.1:5009", ("127.0.0.1:5009: blacklisted 1m05s ago: refused; next retry in 7s",)),
         ("explain 10.0.0.2:7000", ("10.0.0.2:7000: nothing is known of it",)),
-        ("help explain", ("explain ADDRESS  tell all that is known of an address, and how it came to be",)),
-        ("help state", ("state [DIGIT]  show or set the own state",)),
+        (
+            "help explain",
+            (
+                "explain ADDRESS  tell all that is known of an address, and how it came to be",
+                "  --json  one line of JSON, for scripts",
+                "example: explain 127.0.0.1:5002",
+            ),
+        ),
+        (
+            "help table",
+            (
+                "table  list the table: ip:port --> state (as ?)",
+                "  --state DIGIT  only those in this state: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+                "  --json         one line of JSON, for scripts",
+                "example: table --state 7",
+            ),
+        ),
         ("help +", ("+IP:PORT  connect to a node",)),
         ("help 7", ("0 .. 9  set the own state",)),
         (
             "help adversary",
             (
                 "adversary [on|off|NAME]  show or set adversarial gossip, by a strategy's name",
+                "  --json   one line of JSON, for scripts",
                 "  on       as rubbish",
                 "  off      be honest",
                 "  rubbish  send rubbish",
                 "  replay   repeat the past",
+                "example: adversary on",
             ),
         ),
     ],
@@ -107,9 +124,32 @@ def test_what_a_command_answers(console: FakeConsole, line: str, lines: tuple[st
 def test_bad_input_is_one_line_saying_what_would_be_right(
     console: FakeConsole, line: str, error: str
 ) -> None:
-    assert run(console, line) == Result((error,), ok=False)
+    result = run(console, line)
+    assert (result.lines, result.ok) == ((error,), False)
     assert console.own.state == 3
     assert console.strategy is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_misuse"),
+    [
+        ("tabel", True),
+        ("10", True),
+        ("explain x", True),
+        ("members --sort", True),
+        ("quit --json", True),
+        ("x" * 5000, True),
+        ("join 127.0.0.1:5001", False),
+        ("join 10.0.0.2:7000", False),
+        ("unblock 10.0.0.2:7000", False),
+        ("detach", False),
+    ],
+)
+def test_what_could_never_be_done_is_told_from_what_is_refused(
+    console: FakeConsole, line: str, is_misuse: bool
+) -> None:
+    result = run(console, line)
+    assert (result.ok, result.is_misuse) == (False, is_misuse)
 
 
 @pytest.mark.parametrize(
@@ -168,23 +208,25 @@ def test_members_and_blacklist_are_aligned(console: FakeConsole) -> None:
 
 
 def test_help_lists_every_command_once(console: FakeConsole) -> None:
-    lines = run(console, "help").lines
+    *lines, last = run(console, "help").lines
+    assert last.startswith("help COMMAND")
     assert [line.split("  ")[0] for line in lines] == list(dict.fromkeys(c.usage for c in REGISTRY.values()))
     assert sum(line.startswith("0 .. 9") for line in lines) == 1
     assert max(map(len, lines)) <= 100
 
 
 def test_a_new_command_is_one_function(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "REGISTRY", dict(REGISTRY))
+    monkeypatch.setattr(registry, "REGISTRY", dict(REGISTRY))
+    monkeypatch.setattr(commands, "REGISTRY", registry.REGISTRY)
 
-    @commands.command("hello", "hello", "greet")
+    @registry.command("hello", "hello", "greet")
     def _hello(console: object, args: list[str]) -> Result:
         return Result(("hello",))
 
     assert run(console, "hello") == Result(("hello",))
     assert "hello" in [line.split()[0] for line in run(console, "help").lines]
     with pytest.raises(ValueError, match="registered twice"):
-        commands.register(Command("hello", "hello", "again", _hello))
+        registry.register(Command("hello", "hello", "again", _hello))
 
 
 def _texts(console: FakeConsole, text: str) -> list[str]:
@@ -206,13 +248,16 @@ def test_completion(console: FakeConsole) -> None:
     assert _texts(console, "state ") == [f"state {digit}" for digit in range(10)]
     assert _texts(console, "adversary o") == ["adversary on", "adversary off"]
     assert _texts(console, "adversary re") == ["adversary replay"]
-    assert _texts(console, "help bl") == ["help blacklist", "help block "]
-    for nothing in ("table ", "join x ", "nosuch ", "+1.2.3.4:5 ", "!"):
+    assert _texts(console, "help bl") == ["help block ", "help blacklist"]
+    for nothing in ("quit ", "nosuch ", "+1.2.3.4:5 ", "!"):
         assert _texts(console, nothing) == []
     assert all(str(OWN) not in text for text in _texts(console, "join "))
 
 
-_WORDS = st.sampled_from([*REGISTRY, "1.2.3.4:5", str(OWN), str(BAD), "[::1]:7", "on", " ", "\n", "\x1b[m"])
+OPTIONS = sorted({f"--{option.name}" for found in REGISTRY.values() for option in found.options})
+_WORDS = st.sampled_from(
+    [*REGISTRY, *OPTIONS, "1.2.3.4:5", str(OWN), str(BAD), "[::1]:7", "on", " ", "\n", "\x1b[m"]
+)
 _LINES = st.one_of(st.text(), st.lists(st.one_of(_WORDS, st.text(max_size=9))).map(" ".join))
 
 

@@ -38,7 +38,9 @@ MAY_IMPORT = {
         "gossip.store",
         "gossip.keeper",
     },
+    "gossip.control": {"gossip.core", "gossip.daemon", "gossip.log", "gossip.shell"},
     "gossip.process": {
+        "gossip.control",
         "gossip.core",
         "gossip.daemon",
         "gossip.log",
@@ -46,6 +48,7 @@ MAY_IMPORT = {
         "gossip.shell",
         "gossip.store",
     },
+    "gossip.attach": {"gossip.arguments", "gossip.core", "gossip.shell"},
     "gossip.witness": {"gossip.core", "gossip.daemon"},
     "gossip.demo": {
         "gossip.core",
@@ -57,6 +60,7 @@ MAY_IMPORT = {
     },
     "gossip.cli": {
         "gossip.arguments",
+        "gossip.attach",
         "gossip.config",
         "gossip.core",
         "gossip.demo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ WILDCARD = re.compile(r"^(?:0\.0\.0\.0|\[::\]):")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 _HOST_IS_IPV4 = re.compile(r"[0-9.]+", re.ASCII)
 _CLUSTER_EXPECTED = "expected at most 64 letters, digits, '.', '_' and '-', or nothing"
+_SOCKET_BYTES_MAX = 100  # systems have room for 104 to 108, a final zero included
 _HOST_EXPECTED = "expected host:port, such as node7.example.org:5001, 10.0.0.7:5001 or [::1]:5001"
 
 
@@ -41,12 +43,18 @@ def _join_problem(items: Any) -> str | None:
     return None
 
 
+def _socket_problem(text: str) -> str | None:
+    is_path = "\0" not in text and len(os.fsencode(text)) <= _SOCKET_BYTES_MAX
+    return None if is_path else f'expected "auto", "" or a path of at most {_SOCKET_BYTES_MAX} bytes'
+
+
 # For one setting: return what is wrong with a value of the right type, or None.
 RULES: dict[str, Callable[[Any], str | None]] = {
     "node.listen": lambda text: _address_problem(WILDCARD.sub("127.0.0.1:", text)),
     "node.advertise": lambda text: _address_problem(text) if text else None,
     "node.join": _join_problem,
     "node.cluster": lambda text: _CLUSTER_EXPECTED if text and not is_cluster_name(text) else None,
+    "control.socket": _socket_problem,
     "adversary.victim": _address_problem,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
 }

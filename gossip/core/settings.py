@@ -113,6 +113,13 @@ class ShellSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlSettings:
+    socket: str = "auto"
+    max_clients: Annotated[int, Range(1, 1000)] = 16
+    timeout_s: Annotated[float, Range(0.1, 600)] = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     file: str = ""
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -133,4 +140,5 @@ class Settings:
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
     explain: ExplainSettings = field(default_factory=ExplainSettings)
     shell: ShellSettings = field(default_factory=ShellSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -13,7 +13,10 @@ from gossip.core.provenance import Record
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """One row of `members`. Times are seconds before now; `contact_s` is None before the first contact."""
+    """One row of `members`. Times are seconds before now; `contact_s` is None before the first contact.
+
+    `blacklisted` is why, for one that is no member any more.
+    """
 
     entry: Entry
     is_own: bool
@@ -21,17 +24,22 @@ class MemberView:
     contact_s: float | None
     learned_from: str
     failures: int
+    blacklisted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BlacklistView:
-    """One row of `blacklist`; `retry_in_s` is None for an address blocked by hand."""
+    """One row of `blacklist`; `retry_in_s` is None for an address blocked by hand.
+
+    `last` is the member that it was, or None.
+    """
 
     address: Address
     reason: str
     since_s: float
     retry_in_s: float | None
     retries: int
+    last: MemberView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +116,8 @@ def blacklisted_of(beliefs: Beliefs, address: Address, now: Instant) -> Blacklis
     if record is None:
         return None
     retry_in_s = None if record.retry_at is None else max(0.0, record.retry_at - now.mono)
-    return BlacklistView(address, record.reason, now.mono - record.since, retry_in_s, record.retries)
+    last = None
+    if record.entry is not None:
+        age_s = max(0.0, now.wall - record.entry.timestamp)
+        last = MemberView(record.entry, False, age_s, None, "", 0, record.reason)
+    return BlacklistView(address, record.reason, now.mono - record.since, retry_in_s, record.retries, last)

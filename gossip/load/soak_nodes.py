@@ -34,7 +34,7 @@ class Node:
         self._port = port
         self._log, self._stderr = folder / f"{port}.jsonl", folder / f"{port}.stderr"
         arguments = ["--listen", self.address, "--state", str(state), "--log-file", str(self._log)]
-        for setting in (f"gossip.interval_s={INTERVAL_S}", f"node.data_dir={folder}"):
+        for setting in (f"gossip.interval_s={INTERVAL_S}", f"node.data_dir={folder}", "control.socket="):
             arguments += ["--set", setting]
         if joined is not None:
             arguments += ["--join", joined.address]

@@ -119,7 +119,7 @@ def spawned(
         address = Address(HOST, free_port())
         _write_members(folder, address, members, int(time()) if now is None else now)
         arguments = ["--no-shell", "--listen", str(address), "--log-file", str(folder / "events.jsonl")]
-        for setting in (*_settings(folder, members, clients), *settings):
+        for setting in (*_settings(folder, members, clients), "control.socket=", *settings):
             arguments += ["--set", setting]
         with (folder / "stderr").open("wb") as stderr:
             node = subprocess.Popen(

@@ -29,7 +29,7 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from gossip.shell import commands, render, terminal
-from gossip.shell.console import Console
+from gossip.shell.shells import Shell
 
 _MESSAGE = "gossip> "
 _NEWS_MAX = 500  # lines that wait to be shown; older ones are only counted
@@ -44,8 +44,8 @@ class _Cleared(Exception):
 class Prompt:
     """One shell at the process's terminal."""
 
-    def __init__(self, console: Console, *, history_file: str = "") -> None:
-        self._console = console
+    def __init__(self, shell: Shell, *, history_file: str = "") -> None:
+        self._shell = shell
         self._news: deque[str] = deque(maxlen=_NEWS_MAX)
         self._news_lost = 0
         self._is_closing = False
@@ -60,10 +60,10 @@ class Prompt:
             _MESSAGE,
             input=terminal.keyboard(),
             history=history,
-            completer=_CommandCompleter(console),
+            completer=_CommandCompleter(shell),
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
-            bottom_toolbar=lambda: f" {render.toolbar(console.status())}",
+            bottom_toolbar=lambda: f" {shell.toolbar()}",
             refresh_interval=_TOOLBAR_EVERY_S,
             key_bindings=_key_bindings(),
             interrupt_exception=_Cleared,
@@ -71,7 +71,7 @@ class Prompt:
         )
 
     def run(self, banner: Sequence[str] = ()) -> None:
-        """Ask and obey until the user stops the node or another greenlet closes the prompt."""
+        """Ask and obey until the user leaves or another greenlet closes the prompt."""
         self._main = gevent.getcurrent()
         self._print([*banner, *([self._warning] if self._warning else [])])
         # A stray traceback must not tear the prompt, hence patch_stdout.
@@ -81,7 +81,7 @@ class Prompt:
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
-                self._console.stop()  # the terminal is gone
+                self._shell.leave()  # the terminal is gone
         self._is_closing = True
 
     def tell(self, line: str) -> None:
@@ -117,7 +117,7 @@ class Prompt:
             except asyncio.CancelledError:
                 return
             except EOFError:
-                self._console.stop()
+                self._shell.leave()
                 return
             if not self._obey(text):
                 return
@@ -143,7 +143,7 @@ class Prompt:
         self._is_command_running = True
         self._told_by_result = commands.joined(line)
         try:
-            result = commands.run(self._console, line)
+            result = self._shell.run(line)
         except KeyboardInterrupt:
             clear_typeahead(self._session.input)
             self._print(["interrupted"])
@@ -206,11 +206,11 @@ class Prompt:
 
 
 class _CommandCompleter(Completer):
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        for candidate in commands.candidates(self._console, document.text_before_cursor):
+        for candidate in self._shell.candidates(document.text_before_cursor):
             yield Completion(
                 candidate.text,
                 start_position=-candidate.replaces,

@@ -82,9 +82,15 @@ def _member_row(member: MemberView) -> tuple[str, ...]:
         str(member.entry.state),
         duration(member.age_s),
         "-" if member.is_own else duration(member.contact_s),
-        "self" if member.is_own else shown(member.learned_from),
-        f"suspect ({member.failures})" if member.failures else "ok",
+        "self" if member.is_own else shown(member.learned_from) or "-",
+        _health(member),
     )
+
+
+def _health(member: MemberView) -> str:
+    if member.blacklisted:
+        return f"blacklisted: {shown(member.blacklisted)}"
+    return f"suspect ({member.failures})" if member.failures else "ok"
 
 
 def blacklist_table(rows: Sequence[BlacklistView]) -> list[str]:

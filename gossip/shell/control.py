@@ -1,0 +1,218 @@
+"""The control socket: commands for a running node from other processes of its user.
+
+A greenlet a client reads requests and obeys them one by one; another one sends. Between them is a bounded
+queue: news that does not fit is left out and counted, and whoever does not read its answers is sent away.
+So no client, however slow or strange, holds up the node or another client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import gevent
+from gevent import Greenlet, Timeout, socket
+from gevent.event import Event as Flag
+from gevent.queue import Full, Queue
+from gevent.server import StreamServer
+
+from gossip.core.events import Event
+from gossip.core.settings import ControlSettings
+from gossip.shell import protocol, render
+from gossip.shell.commands import Result, candidates, name_of, run
+from gossip.shell.console import Console
+from gossip.shell.protocol import (
+    Answer,
+    Complete,
+    Follow,
+    Hello,
+    News,
+    Offer,
+    Offers,
+    Outcome,
+    Problem,
+    Request,
+    Run,
+)
+from gossip.shell.sockets import is_same
+
+_QUEUE_MAX = 256  # answers and news that wait for one client
+_CHUNK_BYTES = 16_384
+_IDLE_S = 300.0  # without a word from a client that follows no news
+_PROBLEMS_MAX = 20  # then it speaks something else
+_CLOSE_S = 0.5  # for what is still to be sent at the end
+
+
+class ControlServer:
+    """Serves one node's control socket; `crashed` is told of a greenlet that died of a bug of ours."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        path: Path,
+        console: Console,
+        settings: ControlSettings,
+        crashed: Callable[[Greenlet], None],
+    ) -> None:
+        self.path = path
+        self._inode = path.lstat().st_ino
+        self._console = console
+        self._node = str(console.status().own.address)
+        self._settings = settings
+        self._crashed = crashed
+        self._clients: set[_Client] = set()
+        self._is_stopping = False
+        self._closed = Flag()
+        self._server = StreamServer(sock, self._serve, spawn=self._spawn)
+
+    def start(self) -> None:
+        """Take clients from now on."""
+        self._server.start()
+
+    def tell(self, event: Event) -> None:
+        """Tell an event to those who follow the news; never waits."""
+        followers = [client for client in self._clients if client.follows]
+        line = render.news(event) if followers else None
+        if line is not None:
+            for client in followers:
+                client.tell(line)
+
+    def begin_stop(self) -> None:
+        """Obey nobody any more; callable from any greenlet, returns at once."""
+        self._is_stopping = True
+
+    def close(self) -> None:
+        """Send what is due, disconnect all and take the socket away; takes a second at most."""
+        self.begin_stop()
+        self._closed.set()
+        self._server.stop()
+        if is_same(self.path, self._inode):
+            with suppress(OSError):
+                self.path.unlink()
+        clients = list(self._clients)
+        gevent.joinall([gevent.spawn(client.finish) for client in clients], timeout=2 * _CLOSE_S)
+
+    def _spawn(self, handle: Callable[..., None], *args: object) -> None:
+        gevent.spawn(handle, *args).link_exception(self._crashed)
+
+    def _serve(self, sock: socket.socket, _: object) -> None:
+        client = _Client(sock, self._settings.timeout_s, self._crashed)
+        try:
+            if len(self._clients) >= self._settings.max_clients:
+                client.put(Problem(f"{len(self._clients)} clients are connected, as many as may be"))
+                return
+            self._clients.add(client)
+            client.put(Hello(self._node))
+            self._obey(client)
+        except Full:
+            pass  # it does not read
+        finally:
+            client.finish()
+            self._clients.discard(client)
+
+    def _obey(self, client: _Client) -> None:
+        problems = 0
+        for line in client.lines():
+            try:
+                request = protocol.read_request(line)
+            except ValueError as error:
+                problems += 1
+                client.put(Problem(render.shown(str(error))))
+                if problems >= _PROBLEMS_MAX:
+                    return
+                continue
+            answer = self._answer(client, request)
+            client.put(answer)
+            if isinstance(answer, Outcome) and answer.stop:
+                if self._is_stopping:
+                    self._closed.wait()  # the end of the connection says that the node is down
+                return
+            gevent.sleep(0)  # many requests in one piece must not hold up the node
+
+    def _answer(self, client: _Client, request: Request) -> Answer:
+        match request:
+            case Run(id, text):
+                result = self._run(text)
+                return Outcome(id, result.ok, result.lines, result.stop, result.is_misuse)
+            case Complete(id, text):
+                found = candidates(self._console, text)
+                return Offers(id, tuple(Offer(one.text, one.meaning, one.replaces) for one in found))
+            case Follow(id):
+                client.follows = True
+                return Outcome(id, ok=True)
+
+    def _run(self, line: str) -> Result:
+        if name_of(line) in ("quit", "detach"):
+            return Result((f"{self._node} goes on; stop stops it",), stop=True)
+        if self._is_stopping:
+            return Result((f"{self._node} is stopping",), ok=False)
+        result = run(self._console, line)
+        if result.stop:
+            self.begin_stop()
+            return Result((f"{self._node} stops",), stop=True)
+        return result
+
+
+class _Client:
+    """One connection: lines in, a queue of answers out."""
+
+    def __init__(self, sock: socket.socket, timeout_s: float, crashed: Callable[[Greenlet], None]) -> None:
+        self.follows = False
+        self._sock = sock
+        self._timeout_s = timeout_s
+        self._lost = 0
+        self._queue: Queue[bytes | None] = Queue(_QUEUE_MAX)
+        self._sender = gevent.spawn(self._send)
+        self._sender.link_exception(crashed)
+
+    def lines(self) -> Iterator[bytes]:
+        """Give each line until the client ends, or neither asks nor follows for long."""
+        pending = b""
+        while chunk := self._receive():
+            *ended, pending = (pending + chunk).split(b"\n")
+            for line in [*ended, pending]:
+                if len(line) > protocol.LINE_MAX_BYTES:
+                    self.put(Problem(f"a line is over {protocol.LINE_MAX_BYTES} bytes"))
+                    return
+            yield from (line for line in ended if line.strip())
+
+    def put(self, answer: Answer) -> None:
+        """Queue an answer; raise Full when the client has not read for `timeout_s`."""
+        self._queue.put(protocol.encode(answer), timeout=self._timeout_s)
+
+    def tell(self, line: str) -> None:
+        """Queue a line of news, or count it as lost."""
+        try:
+            self._queue.put_nowait(protocol.encode(News(line, self._lost)))
+            self._lost = 0
+        except Full:
+            self._lost += 1
+
+    def finish(self) -> None:
+        """Send what is queued, for a moment at most, and disconnect; doing so again is nothing."""
+        with suppress(Full):
+            self._queue.put_nowait(None)
+            self._sender.join(_CLOSE_S)
+        self._sender.kill()
+        self._shut()
+
+    def _receive(self) -> bytes:
+        try:
+            with Timeout(None if self.follows else _IDLE_S, TimeoutError):
+                data: bytes = self._sock.recv(_CHUNK_BYTES)
+                return data
+        except OSError:  # it is gone, or silent
+            return b""
+
+    def _send(self) -> None:
+        try:
+            for data in iter(self._queue.get, None):
+                with Timeout(self._timeout_s, TimeoutError):
+                    self._sock.sendall(data)
+        except OSError:  # it is gone, or does not read
+            self._shut()  # ends `lines`
+
+    def _shut(self) -> None:
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,123 @@
+"""What goes over the control socket: one JSON object a line, each way. docs/CONTROL.md describes it.
+
+A request has `do`, which says what it is, and an `id`, which the answer repeats; an answer has `is`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+VERSION = 1
+LINE_MAX_BYTES = 32_768  # a command of the greatest length, each character escaped
+
+
+class Run(msgspec.Struct, frozen=True, tag_field="do", tag="run", forbid_unknown_fields=True):
+    """Run a command; the answer is an Outcome."""
+
+    id: int
+    line: str
+
+
+class Complete(msgspec.Struct, frozen=True, tag_field="do", tag="complete", forbid_unknown_fields=True):
+    """Tell what could complete the last word of a text; the answer is Offers."""
+
+    id: int
+    text: str
+
+
+class Follow(msgspec.Struct, frozen=True, tag_field="do", tag="follow", forbid_unknown_fields=True):
+    """Tell the news from now on; the answer is an Outcome, and then a News each."""
+
+    id: int
+
+
+class Hello(msgspec.Struct, frozen=True, tag_field="is", tag="hello"):
+    """The node's first line: its address, and the version of this protocol."""
+
+    node: str
+    version: int = VERSION
+
+
+class Outcome(msgspec.Struct, frozen=True, tag_field="is", tag="outcome"):
+    """What a command answered; the node ends the connection after one with `stop`."""
+
+    id: int
+    ok: bool
+    lines: tuple[str, ...] = ()
+    stop: bool = False
+    is_misuse: bool = False
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A text to put in place of the last `replaces` characters."""
+
+    text: str
+    meaning: str
+    replaces: int
+
+
+class Offers(msgspec.Struct, frozen=True, tag_field="is", tag="offers"):
+    """What could complete a text."""
+
+    id: int
+    offers: tuple[Offer, ...]
+
+
+class News(msgspec.Struct, frozen=True, tag_field="is", tag="news"):
+    """Something that happened at the node; `lost` counts those left out before it, for a slow reader."""
+
+    line: str
+    lost: int = 0
+
+
+class Problem(msgspec.Struct, frozen=True, tag_field="is", tag="problem"):
+    """What was wrong with a line that is no request, or why the connection ends."""
+
+    problem: str
+
+
+Request = Run | Complete | Follow
+Answer = Hello | Outcome | Offers | News | Problem
+
+_requests = msgspec.json.Decoder(Request)
+_answers = msgspec.json.Decoder(Answer)
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(message: Request | Answer) -> bytes:
+    """Write a message as a line; what UTF-8 cannot write becomes a question mark."""
+    try:
+        return _encode(message) + b"\n"
+    except UnicodeEncodeError:
+        return _encode(_encodable(msgspec.to_builtins(message))) + b"\n"
+
+
+def read_request(line: bytes) -> Request:
+    """Read what a client sent; raise ValueError, in words for it, for what is no request."""
+    try:
+        request: Request = _requests.decode(line)
+        return request
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ValueError(f"expected a request, such as {_EXAMPLE}: {error}") from None
+
+
+def read_answer(line: bytes) -> Answer:
+    """Read what a node sent; raise ValueError for what is no answer."""
+    try:
+        answer: Answer = _answers.decode(line)
+        return answer
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ValueError(f"expected an answer: {error}") from None
+
+
+_EXAMPLE = encode(Run(1, "members --json")).decode().strip()
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {key: _encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(inner) for inner in value]
+    return value
