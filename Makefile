@@ -15,21 +15,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 run: $(VENV)/.installed
 	@$(BIN)/python gossipd.py demo $(ARGS)
 
-# Tests that open no socket and start no process run beside the others, which mostly wait and so run in two halves.
-LIVE := $(shell grep -lE 'tests\.(nodes|peers|processes|terminals)|gevent|subprocess|threading' tests/test_*.py)
-PURE := $(filter-out $(LIVE),$(wildcard tests/test_*.py))
-HALF := $(shell printf '%s\n' $(LIVE) | awk 'NR % 2')
-
+# In four processes, for many tests mostly wait; a module's tests stay together, as they may share a cluster.
 test: $(VENV)/.installed-dev
-ifdef ARGS
-	$(BIN)/python -m pytest -q $(ARGS)
-else
-	@$(BIN)/python -m pytest -q $(PURE) > $(VENV)/pure.log 2>&1 & pure=$$!; \
-	$(BIN)/python -m pytest -q $(HALF) > $(VENV)/half.log 2>&1 & half=$$!; \
-	$(BIN)/python -m pytest -q $(filter-out $(HALF),$(LIVE)); live=$$?; \
-	wait $$half; other=$$?; wait $$pure; status=$$?; cat $(VENV)/half.log $(VENV)/pure.log; \
-	exit $$(( live || other || status ))
-endif
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.nodes import Start, running
 from tests.peers import no_descriptor_left
 
-_FIGURES = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = []
+Tell = Callable[[str], None]
+_FIGURE = "figure"
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """Lines added here are printed in the summary."""
-    return request.config.stash[_FIGURES]
+def tell_figure(record_property: Callable[[str, object], None]) -> Tell:
+    """Print a line in the summary; tests run in several processes, and their reports come together there."""
+    return lambda line: record_property(_FIGURE, line)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash[_FIGURES]
-    if lines:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [value for report in reports for name, value in report.user_properties if name == _FIGURE]
+    if told:
         terminalreporter.section("figures")
-        for line in lines:
+        for line in dict.fromkeys(map(str, told)):
             terminalreporter.write_line(line)
 
 

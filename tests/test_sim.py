@@ -16,29 +16,30 @@ from gossip.sim.cast import cluster
 from gossip.sim.network import Cut
 from gossip.sim.results import spread_of
 from gossip.sim.world import Actor, World
+from tests.conftest import Tell
 
 
 @pytest.mark.parametrize(("trust", "bound"), [("hearsay", 7.0), ("verify", 10.0)])
 def test_news_reaches_hundreds_of_nodes(
-    trust: Literal["verify", "hearsay"], bound: float, figures: list[str]
+    trust: Literal["verify", "hearsay"], bound: float, tell_figure: Tell
 ) -> None:
     spread, line = measured.news(trust, 400, 4, seed=11)  # `make figures` has the thousand, and a round more
-    figures.append(f"{line}; target: p99 <= {bound:g}")
+    tell_figure(f"{line}; target: p99 <= {bound:g}")
     assert spread.p99 <= bound
 
 
-def test_a_death_is_known_to_all_of_a_hundred(figures: list[str]) -> None:
+def test_a_death_is_known_to_all_of_a_hundred(tell_figure: Tell) -> None:
     found, line = measured.deaths(100, 8, 0.2, seed=12)
-    figures.append(f"{line}; target: p99 <= 15")
+    tell_figure(f"{line}; target: p99 <= 15")
     spread = spread_of(found.deaths_all)
     assert found.missed == 0
     assert spread is not None
     assert spread.p99 <= 15
 
 
-def test_lost_connections_blacklist_nobody(figures: list[str]) -> None:
+def test_lost_connections_blacklist_nobody(tell_figure: Tell) -> None:
     rate, line = measured.wrong_verdicts(60, 0.2, seed=13)
-    figures.append(f"{line}; target: < 0.01")
+    tell_figure(f"{line}; target: < 0.01")
     assert rate < 0.01
 
 

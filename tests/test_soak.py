@@ -28,6 +28,7 @@ from gossip.load.soak_judge import (
 from gossip.load.soak_nodes import difference
 from gossip.load.soak_report import Verdict, as_json, as_lines
 from tests.config_helpers import refused_in_one_line
+from tests.conftest import Tell
 from tests.processes import ROOT, environment, wait_until
 
 MIB = 2**20
@@ -94,7 +95,7 @@ def soaking(home: Path, *args: str) -> Iterator[Running]:
 # With real nodes.
 
 
-def test_five_nodes_stand_a_short_soak(tmp_path: Path, figures: list[str]) -> None:
+def test_five_nodes_stand_a_short_soak(tmp_path: Path, tell_figure: Tell) -> None:
     with soaking(tmp_path, *SHORT, "--json") as soak:
         status = soak.wait_exit()
     told = json.loads(soak.out)
@@ -113,7 +114,7 @@ def test_five_nodes_stand_a_short_soak(tmp_path: Path, figures: list[str]) -> No
     assert soak.left() == []
     assert soak.folders() == []
     pulls = sum(node["pulls"] for node in told["nodes"])
-    figures.append(f"soak: {pulls:,} pulls of {told['loads']} loads on 5 nodes, none lost")
+    tell_figure(f"soak: {pulls:,} pulls of {told['loads']} loads on 5 nodes, none lost")
 
 
 def test_a_node_that_dies_fails_the_soak_and_the_others_are_ended(tmp_path: Path) -> None:
