@@ -151,7 +151,8 @@ def test_a_node_that_is_told_to_stop_is_left_at_once(start: Start) -> None:
     assert left["reason"] == "left"
     heard, failed = one.events("leaving_heard")[0], one.events("pull_failed", peer=two.address)
     assert heard["member"] == two.address
-    assert [event["failures"] for event in failed if event["ts"] <= left["ts"]] == [1]
+    # A round's pull may have failed before: its listener stops before it tells that it leaves.
+    assert len([event for event in failed if heard["ts"] <= event["ts"] <= left["ts"]]) == 1
 
 
 def test_quit_is_quick(start: Start) -> None:
