@@ -267,6 +267,18 @@ def test_a_member_that_answers_the_check_has_not_left() -> None:
     assert set(world.believed()) == {A}
 
 
+def test_an_answer_to_a_pull_from_before_it_said_so_does_not_deny_that_it_leaves() -> None:
+    world = World()
+    (a,) = world.admit(A)
+    world.tick()  # a pull from it is under way
+    world.mono += 0.1
+    assert pulls(world.called(A, leaving=True).effects) == []
+    world.answer(A, a)
+    world.tick()
+    assert of_kind(world.fail(A), ev.MemberBlacklisted) != []
+    assert world.blacklisted() == {A: "left"}
+
+
 def test_a_failure_of_this_machine_does_not_count_against_who_leaves() -> None:
     world = World()
     world.admit(A)

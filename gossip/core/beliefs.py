@@ -96,9 +96,9 @@ class Beliefs:
         Who answered that check is not believed again for a while: it may not have said it itself.
         """
         record = self.table.get(member)
-        if record is None or record.leaving or record.stays_until > now.mono:
+        if record is None or record.left_at is not None or record.stays_until > now.mono:
             return []
-        record.leaving = True
+        record.left_at = now.mono
         due = now.mono + self._jitter()
         self.attention.add(Mention(member, member, Kind.SUSPICION, due, in_reply=True))
         return [ev.LeavingHeard(member)]
@@ -153,15 +153,18 @@ class Beliefs:
             events += self.ban(peer, MISBEHAVING, now)
         return events
 
-    def answered(self, peer: Address, now: Instant) -> None:
-        """Note that a member answered a pull: for a while nobody's suspicion of it is followed."""
+    def answered(self, peer: Address, began: float, now: Instant) -> None:
+        """Note that a member answered a pull that `began` then: for a while nobody's suspicion is followed.
+
+        It denies that the member leaves unless it began before that was said.
+        """
         self._failed.pop(peer, None)
         member = self.table.get(peer)
         if member is not None:
             self._trust(member, now)
             member.failures = 0
-            if member.leaving:
-                member.leaving, member.stays_until = False, member.trusted_until
+            if member.left_at is not None and began >= member.left_at:
+                member.left_at, member.stays_until = None, member.trusted_until
 
     def failed(self, peer: Address, reason: str, now: Instant) -> list[ev.Event]:
         """Note a failed pull of a member, a blacklisted node or a candidate."""
@@ -174,7 +177,7 @@ class Beliefs:
         member.failures += 1
         self._failed.pop(peer, None)
         self._failed[peer] = now.mono
-        if member.leaving:
+        if member.left_at is not None:
             return self.ban(peer, "left", now)
         if member.failures >= self._settings.blacklist.failures_to_blacklist:
             return self.ban(peer, reason, now)
@@ -239,7 +242,7 @@ class Beliefs:
         if member is None:
             return True
         kinds = {mention.kind for mention in mentions}
-        if (member.failures and Kind.SUSPECT in kinds) or member.leaving:
+        if (member.failures and Kind.SUSPECT in kinds) or member.left_at is not None:
             return True
         if Kind.SUSPICION in kinds and member.trusted_until <= now.mono:
             return True

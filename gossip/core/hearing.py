@@ -129,7 +129,7 @@ class Hearing:
 
     def _first_hand(self, peer: Address, pull: OpenPull, decoded: Decoded, now: Instant) -> list[ev.Event]:
         beliefs = self._beliefs
-        beliefs.answered(peer, now)
+        beliefs.answered(peer, pull.began, now)
         member = beliefs.table.get(peer)
         word = decoded.word_of(peer, member.entry if member else None)
         if member is not None:

@@ -21,9 +21,9 @@ _LARGE = 1000  # from so many members on, rendering takes long enough to be put 
 class Member:
     """A node believed in: its entry and line, where it was learned, and how its pulls went.
 
-    `added`, `contacted` and `trusted_until` are monotonic seconds; `failures` counts failed pulls in a
-    row; until `trusted_until` nobody's suspicion is followed; `leaving`: it said that it shuts down;
-    until `stays_until` that is not believed again.
+    Times are monotonic seconds. `failures` counts failed pulls in a row; until `trusted_until` nobody's
+    suspicion is followed; at `left_at` it said that it shuts down; until `stays_until` that is not believed
+    again.
     """
 
     entry: Entry
@@ -33,7 +33,7 @@ class Member:
     contacted: float | None = None
     failures: int = 0
     trusted_until: float = 0.0
-    leaving: bool = False
+    left_at: float | None = None
     stays_until: float = 0.0
 
 
