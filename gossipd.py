@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """gossipd: a pull-gossip daemon. `python gossipd.py --help` says how to call it."""
 
+import signal
 import sys
+
+# Held until there is who obeys it: a reload must not end a node that is only starting.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 try:
     from gevent import monkey

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gossip.core.address import Address
 from gossip.log.events import NodeLog
@@ -16,6 +16,9 @@ class Aliases:
         self._listen = listen
         self._log = log
         self._open: dict[Address, Listener] = {}
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter(self._open.values())
 
     def answer_at(self, addresses: Sequence[Address]) -> None:
         """Listen at these and at no others; one that cannot be had, for its port is in use, is logged."""

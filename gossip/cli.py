@@ -8,12 +8,14 @@ crashed. 2: arguments or configuration are wrong. 3: `call` or
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
 from gossip import attach
 from gossip.arguments import Parser
 from gossip.config import ConfigError, load_settings
+from gossip.config.source import Reread, load_rereadable
 from gossip.core.settings import Settings
 
 # What only one command needs is imported by it: scripts use `call`, which starts a quarter sooner for that.
@@ -37,6 +39,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         if argv[:1] == ["demo"]:
             return _demo(argv[1:])
+        if argv[:1] in (["attach"], ["call"], ["load"], ["sim"]):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # held for a node, by `gossipd.py`
         if argv[:1] == ["attach"]:
             return attach.attach(argv[1:], load_settings().shell.history)
         if argv[:1] == ["call"]:
@@ -77,7 +81,7 @@ def _node(argv: Sequence[str]) -> int:
         parser.error("give either IP PORT STATE or --listen and --state")
     from gossip import process
 
-    return process.run_node(_settings(args, _options(args)), shell=not args.no_shell)
+    return process.run_node(*_settings(args, _options(args)), shell=not args.no_shell)
 
 
 def _demo(argv: Sequence[str]) -> int:
@@ -111,8 +115,8 @@ def _demo(argv: Sequence[str]) -> int:
         options["adversary.strategy"] = ("--attack", args.attack)
     if args.log_file is not None:
         options["log.file"] = ("--log-file", args.log_file)
-    settings = _settings(args, options)
-    return demo.run(settings, args.nodes, args.liars, args.change_every_s)
+    settings, reread = _settings(args, options)
+    return demo.run(settings, reread, args.nodes, args.liars, args.change_every_s)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -122,8 +126,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _settings(args: argparse.Namespace, options: dict[str, tuple[str, object]]) -> Settings:
-    return load_settings(args.config, args.set, options)
+def _settings(args: argparse.Namespace, options: dict[str, tuple[str, object]]) -> tuple[Settings, Reread]:
+    return load_rereadable(args.config, args.set, options)
 
 
 def _options(args: argparse.Namespace) -> dict[str, tuple[str, object]]:

@@ -31,6 +31,7 @@ def open_control(first: Daemon, settings: Settings, log: EventLog) -> ControlSer
         return None
     control = ControlServer(sock, path, first, settings.control, first.crashed)
     control.start()
+    first.tuning.follow(lambda changed: control.use(changed.control))
     own.fact("control_opened", socket=str(path))
     first.watch(control.tell)
     first.stopping.rawlink(lambda _: control.begin_stop())

@@ -16,8 +16,9 @@ from gevent.event import Event as Flag
 
 from gossip.aliases import Aliases
 from gossip.config import advertised
-from gossip.core import adversary, effects
-from gossip.core.address import Address, AddressError, split_host_port
+from gossip.config.source import Reread
+from gossip.core import adversary, effects, views
+from gossip.core.address import Address, split_host_port
 from gossip.core.attacks import Step
 from gossip.core.effects import Join, Output, Pull, Purpose, SaveSnapshot, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
@@ -30,9 +31,10 @@ from gossip.core.wire import Failure, Pulled
 from gossip.keeper import Keeper, load
 from gossip.log.events import NodeLog
 from gossip.net.listener import Listener, listening_socket
-from gossip.net.names import resolve
+from gossip.net.names import resolve_all
 from gossip.net.puller import pull, source_for
 from gossip.store import Store
+from gossip.tuning import Tuning
 
 _PATIENCE_S = 1.0  # with open pulls, at the stop
 Watcher = Callable[[Event], None]
@@ -44,9 +46,12 @@ class Daemon:
     With a data folder, making one takes its lock; StoreError where that cannot be.
     """
 
-    def __init__(self, settings: Settings, log: NodeLog, rng: Random | None = None) -> None:
+    def __init__(
+        self, settings: Settings, log: NodeLog, rng: Random | None = None, reread: Reread | None = None
+    ) -> None:
         self._settings = settings
         self._log = log
+        self.tuning = Tuning(settings, reread, self._use, self.status, log)
         host, port = split_host_port(settings.node.listen)
         self._listen = (host.strip("[]"), port)
         address = advertised(settings)
@@ -147,11 +152,8 @@ class Daemon:
         finished = greenlet.get() if greenlet is not None else None
         if not isinstance(finished, PullFinished | PullFailed):  # never begun, or killed
             return JoinReport(address, "the node is stopping", None, 0, is_member=False)
-        failure = finished.reason if isinstance(finished, PullFailed) else None
-        entries = 0 if isinstance(finished, PullFailed) else finished.lines - sum(finished.rejected.values())
-        entry = self._node.entry_of(address)
-        blacklisted = any(row.address == address for row in self.blacklist())
-        return JoinReport(address, failure, entry, entries, entry is not None, blacklisted)
+        is_blacklisted = any(row.address == address for row in self.blacklist())
+        return views.join_report(finished, self._node.entry_of(address), is_blacklisted)
 
     def set_state(self, state: int) -> Entry:
         """Set the own state, 0 to 9, and return the own entry."""
@@ -180,6 +182,13 @@ class Daemon:
     def explain(self, address: Address) -> Story:
         """Return all that is known of an address, and how it came to be."""
         return self._node.explain(address, _now())
+
+    def _use(self, settings: Settings) -> None:
+        self._settings = settings
+        self._interpret(self._node.change(settings, _now()))
+        for listener in (self._listener, *self._aliases):
+            if listener is not None:
+                listener.use(settings.listener, settings.reply)
 
     # The interpreter of effects.
 
@@ -248,12 +257,9 @@ class Daemon:
         return finished
 
     def _join(self) -> None:
-        addresses: list[Address] = []
-        for name in self._settings.node.join:
-            try:
-                addresses += resolve(name)
-            except (OSError, AddressError, UnicodeError) as error:
-                self._log.fact("join_unresolved", "warning", name=name, reason=str(error))
+        addresses, unresolved = resolve_all(self._settings.node.join)
+        for name, reason in unresolved:
+            self._log.fact("join_unresolved", "warning", name=name, reason=reason)
         self._interpret(self._node.handle_join(addresses, _now()))
 
     def _listen_at(self, host: str, port: int) -> Listener:

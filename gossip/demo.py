@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import gevent
 
 from gossip import process
 from gossip.config import ConfigError
+from gossip.config.source import Reread
 from gossip.core.address import Address, AddressError
 from gossip.core.adversary import refusal
 from gossip.core.attacks import STRATEGIES
@@ -23,7 +25,7 @@ _ROUNDS_TO_MEET = 20
 _TELL_ROUNDS = 5
 
 
-def run(settings: Settings, nodes: int, liars: int, change_every_s: float) -> int:
+def run(settings: Settings, reread: Reread, nodes: int, liars: int, change_every_s: float) -> int:
     """Run the cluster with node 1's shell until it is stopped, and return the exit status."""
     everyone = _settings_of_all(settings, nodes)
     refused = refusal(settings, settings.adversary.strategy) if liars else None
@@ -33,7 +35,10 @@ def run(settings: Settings, nodes: int, liars: int, change_every_s: float) -> in
     cluster: list[Daemon] = []
 
     def build(log: EventLog) -> Sequence[Daemon]:
-        daemons = [Daemon(own, log.bind(own.node.listen)) for own in everyone]
+        daemons = [
+            Daemon(own, log.bind(own.node.listen), reread=partial(_settings_of, i, reread, nodes))
+            for i, own in enumerate(everyone)
+        ]
         if change_every_s and nodes > 1:
             changer = gevent.spawn(_keep_changing, daemons[1:], change_every_s, Random())
             changer.link_exception(daemons[0].crashed)
@@ -60,6 +65,10 @@ def run(settings: Settings, nodes: int, liars: int, change_every_s: float) -> in
         ]
 
     return process.run(everyone[0], build, banner, shell=True, narrate=narrate)
+
+
+def _settings_of(index: int, reread: Reread, nodes: int) -> Settings:
+    return _settings_of_all(reread(), nodes)[index]
 
 
 def _settings_of_all(settings: Settings, nodes: int) -> list[Settings]:

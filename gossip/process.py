@@ -16,9 +16,11 @@ from typing import TextIO
 import gevent
 from gevent import Greenlet
 
+from gossip.config.source import Reread
 from gossip.control import open_control
 from gossip.core.settings import Settings
 from gossip.daemon import Daemon
+from gossip.hangup import obey_hangup
 from gossip.log.events import EventLog, NodeLog
 from gossip.log.writer import Writer, open_destination
 from gossip.net.descriptors import raise_limit
@@ -32,9 +34,13 @@ _LOG_CLOSE_S = 1.0
 Tell = Callable[[str], None]
 
 
-def run_node(settings: Settings, *, shell: bool) -> int:
-    """Run one node until it is stopped, and return the exit status."""
-    return run(settings, lambda log: [Daemon(settings, log.bind(_name(settings)))], _banner, shell=shell)
+def run_node(settings: Settings, reread: Reread, *, shell: bool) -> int:
+    """Run one node until it is stopped, and return the exit status; `reread` is for `reload`."""
+
+    def build(log: EventLog) -> Sequence[Daemon]:
+        return [Daemon(settings, log.bind(_name(settings)), reread=reread)]
+
+    return run(settings, build, _banner, shell=shell)
 
 
 def run(
@@ -63,6 +69,7 @@ def run(
             daemons = build(log)
         except StoreError as error:
             return _refuse(str(error))
+        daemons[0].tuning.follow(lambda changed: log.use(changed.log))
         started: list[Daemon] = []
         try:
             for daemon in daemons:
@@ -78,7 +85,7 @@ def run(
             return _refuse(f"control.socket: {error}")
         report_hub_errors(daemons[0], log.bind(str(daemons[0].address)))
         # Held until the end: a second one must not cut the stop short.
-        held = [gevent.signal_handler(number, daemons[0].stop) for number in _ending_signals()]
+        held = [gevent.signal_handler(signal.SIGTERM, daemons[0].stop), *obey_hangup(daemons)]
         try:
             if at_terminal:
                 _run_prompt(daemons, banner(daemons[0], settings), settings, above_prompt, narrate)
@@ -168,13 +175,6 @@ def _run_until_stopped(daemons: Sequence[Daemon], *, shell: bool) -> None:
         first.stopping.wait()
     finally:
         interrupted.cancel()
-
-
-def _ending_signals() -> list[signal.Signals]:
-    """Return what stops a node in order besides SIGINT; a terminal's end does, but not under `nohup`."""
-    if _is_a_terminal(sys.stdin) and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        return [signal.SIGTERM, signal.SIGHUP]
-    return [signal.SIGTERM]
 
 
 def _shut_down(daemons: Sequence[Daemon]) -> None:

@@ -23,7 +23,7 @@ def declared_range(key: str) -> Range | None:
     hint = get_type_hints(get_type_hints(Settings)[section], include_extras=True)[name]
     if get_origin(hint) is not Annotated:
         return None
-    return next(extra for extra in get_args(hint)[1:] if isinstance(extra, Range))
+    return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Range)), None)
 
 
 def error_of(file: Path | str | None = None, sets: list[str] | None = None, **options: Any) -> str:

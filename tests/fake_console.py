@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
+from gossip.core.settings import Settings
 from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.log import EventLog
+from gossip.tuning import Tuning
 
 OWN = Address("127.0.0.1", 5001)
 PEER = Address("128.84.213.13", 5678)
@@ -25,6 +28,9 @@ class FakeConsole:
         self.names = {"rubbish": "send rubbish", "replay": "repeat the past"}
         self.refuses: str | None = None  # what would permit a strategy
         self.is_stopped = False
+        self.used: list[Settings] = []
+        log = EventLog(None, "info").bind(str(OWN))
+        self.tuning = Tuning(Settings(), None, self.used.append, self.status, log)
         self.on_join: Callable[[Address], None] = lambda address: None
 
     def status(self) -> Status:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from config_helpers import KEYS, declared_range
 
-from gossip.config import DEFAULT_FILE, advertised, load_settings
+from gossip.config import DEFAULT_FILE, SETTINGS, advertised, load_settings
 from gossip.core.address import Address
 from gossip.core.settings import Settings
 
@@ -69,6 +69,11 @@ def test_shipped_file_explains_each_setting_with_its_bounds(key: str) -> None:
             assert "in seconds" in comment
         if key.endswith("_rounds"):
             assert "rounds" in comment
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_shipped_file_says_which_settings_need_a_restart(key: str) -> None:
+    assert ("Needs a restart" in comments_of_shipped_file()[key]) == (SETTINGS[key].restart is not None)
 
 
 # --- what overrides what ---

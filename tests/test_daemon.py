@@ -9,9 +9,9 @@ from typing import Any
 import gevent
 import pytest
 
-from gossip import daemon as daemon_module
 from gossip.core import events as ev
 from gossip.core.address import Address
+from gossip.net import names
 from gossip.process import report_hub_errors
 from tests.nodes import Running, Start
 from tests.peers import (
@@ -167,7 +167,7 @@ def test_a_look_up_that_hangs_is_made_once_and_holds_up_neither_the_rounds_nor_t
         gevent.sleep(60)
         raise AssertionError("not reached")
 
-    monkeypatch.setattr(daemon_module, "resolve", resolve)
+    monkeypatch.setattr(names, "resolve", resolve)
     node = start(one, "slow.example:5001")
     until(lambda: node.daemon.status().round > 10, "ten rounds")
     node.daemon.shut_down()

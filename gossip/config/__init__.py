@@ -61,8 +61,34 @@ def load_settings(
         where.pop(key, None)  # so that `where` stays in the order in which the settings were last given
         where[key] = found.where
     settings = _build(values)
-    _check_relations(settings, where)
+    check_relations(settings, where)
     return settings
+
+
+def read_setting(text: str) -> tuple[str, object]:
+    """Read `section.key=value` by the rules for one setting; raise ConfigError."""
+    found = _assigned(text, f"set {cut(text)}")
+    return found.setting.key, _checked(found)
+
+
+def check_relations(settings: Settings, where: Mapping[str, str]) -> None:
+    """Check the rules between settings, and blame the one that was given last; raise ConfigError.
+
+    `where` says how a message names each setting that was given, in the order in which they were.
+    """
+    for low, high in AT_MOST:
+        low_value, high_value = attrgetter(low, high)(settings)
+        if low_value > high_value:
+            blamed = [key for key in where if key in (low, high)][-1]
+            bound = f"at most {high} = {high_value}" if blamed == low else f"at least {low} = {low_value}"
+            raise ConfigError(f"{where[blamed]}: expected {bound}")
+    if WILDCARD.match(settings.node.listen) and not settings.node.advertise:
+        expected = "expected node.advertise too, the ip:port at which others reach this node"
+        raise ConfigError(f"{where['node.listen']}: {expected}")
+    refused = refusal(settings, settings.adversary.strategy) if settings.adversary.on else None
+    if refused:
+        blamed = [key for key in where if key.startswith("adversary.") or key in _REACHED_AT][-1]
+        raise ConfigError(f"{where[blamed]}: expected {refused}")
 
 
 def advertised(settings: Settings) -> Address:
@@ -84,7 +110,10 @@ def _from_file(file: str | Path | None) -> Iterator[_Found]:
 
 
 def _from_set(text: str) -> _Found:
-    where = f"--set {cut(text)}"
+    return _assigned(text, f"--set {cut(text)}")
+
+
+def _assigned(text: str, where: str) -> _Found:
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not equals or "." not in key:
@@ -137,8 +166,8 @@ def _read_toml(path: Path, origin: str) -> dict[str, Any]:
 
 def _lookup(key: str, where: str) -> Declared:
     """Find a declared setting, or say which one may have been meant."""
-    if key in _SETTINGS:
-        return _SETTINGS[key]
+    if key in SETTINGS:
+        return SETTINGS[key]
     section = key.partition(".")[0]
     unknown = "unknown setting" if section in _SECTIONS else "unknown section"
     raise ConfigError(f"{where}: {unknown}; {_suggestion(key)}")
@@ -150,11 +179,11 @@ def _suggestion(key: str) -> str:
     if not name:
         close = difflib.get_close_matches(section[:100], _SECTIONS, n=1)
         return f"did you mean [{close[0]}]?" if close else f"expected one of {', '.join(_SECTIONS)}"
-    same_name = [known for known in _SETTINGS if known.partition(".")[2] == name]
-    close = same_name or difflib.get_close_matches(key[:100], _SETTINGS, n=1, cutoff=0.75)
+    same_name = [known for known in SETTINGS if known.partition(".")[2] == name]
+    close = same_name or difflib.get_close_matches(key[:100], SETTINGS, n=1, cutoff=0.75)
     if close:
         return f"did you mean {close[0]}?"
-    names = [known.partition(".")[2] for known in _SETTINGS if known.startswith(f"{section}.")]
+    names = [known.partition(".")[2] for known in SETTINGS if known.startswith(f"{section}.")]
     return f"expected one of {', '.join(names or _SECTIONS)}"
 
 
@@ -171,23 +200,6 @@ def _checked(found: _Found) -> object:
     return read
 
 
-def _check_relations(settings: Settings, where: Mapping[str, str]) -> None:
-    """Check the rules between two settings, and blame the one that was given last."""
-    for low, high in AT_MOST:
-        low_value, high_value = attrgetter(low, high)(settings)
-        if low_value > high_value:
-            blamed = [key for key in where if key in (low, high)][-1]
-            bound = f"at most {high} = {high_value}" if blamed == low else f"at least {low} = {low_value}"
-            raise ConfigError(f"{where[blamed]}: expected {bound}")
-    if WILDCARD.match(settings.node.listen) and not settings.node.advertise:
-        expected = "expected node.advertise too, the ip:port at which others reach this node"
-        raise ConfigError(f"{where['node.listen']}: {expected}")
-    refused = refusal(settings, settings.adversary.strategy) if settings.adversary.on else None
-    if refused:
-        blamed = [key for key in where if key.startswith("adversary.") or key in _REACHED_AT][-1]
-        raise ConfigError(f"{where[blamed]}: expected {refused}")
-
-
 def _build(values: Mapping[str, Any]) -> Settings:
     given: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
     for key, value in values.items():
@@ -197,6 +209,6 @@ def _build(values: Mapping[str, Any]) -> Settings:
 
 
 _SECTIONS: dict[str, Any] = get_type_hints(Settings)
-_SETTINGS = {
+SETTINGS = {
     key: setting for name, kind in _SECTIONS.items() for key, setting in declared(kind, f"{name}.").items()
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from gossip.config.text import any_of
-from gossip.core.settings import Range
+from gossip.core.settings import Range, Restart
 
 _KIND_TEXTS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
@@ -22,6 +22,7 @@ class Declared:
     base: Any
     reader: Any  # the type that msgspec reads, bounds included
     expected: str
+    restart: Restart | None = None  # what its change needs
 
 
 def declared(kind: Any, prefix: str = "", but: Container[str] = ()) -> dict[str, Declared]:
@@ -32,16 +33,17 @@ def declared(kind: Any, prefix: str = "", but: Container[str] = ()) -> dict[str,
 
 def _declared(key: str, hint: Any) -> Declared:
     """Translate a declared type with its Range into what msgspec reads and what a message says."""
-    if get_origin(hint) is not Annotated:
-        return Declared(key, hint, hint, f"expected {_kind_text(hint)}")
-    base, *extras = get_args(hint)
-    bounds = next(extra for extra in extras if isinstance(extra, Range))
+    base, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    bounds = next((extra for extra in extras if isinstance(extra, Range)), None)
+    restart = next((extra for extra in extras if isinstance(extra, Restart)), None)
+    if bounds is None:
+        return Declared(key, base, base, f"expected {_kind_text(base)}", restart)
     if base in (int, float):
         meta, of = msgspec.Meta(ge=bounds.low, le=bounds.high), "from"
     else:
         meta, of = msgspec.Meta(min_length=int(bounds.low), max_length=int(bounds.high)), "of length"
     expected = f"expected {_kind_text(base)} {of} {bounds.low:.12g} to {bounds.high:.12g}"
-    return Declared(key, base, Annotated[base, meta], expected)
+    return Declared(key, base, Annotated[base, meta], expected, restart)
 
 
 def _kind_text(base: Any) -> str:

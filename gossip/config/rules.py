@@ -58,6 +58,16 @@ RULES: dict[str, Callable[[Any], str | None]] = {
     "adversary.victim": _address_problem,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
 }
+# What these allow, for who is to choose a value.
+ALLOWED: dict[str, str] = {
+    "node.listen": "ip:port",
+    "node.advertise": 'ip:port, or ""',
+    "node.join": "host:port, several with commas between",
+    "node.cluster": 'letters, digits, ".", "_" and "-", at most 64',
+    "control.socket": f'"auto", "" or a path of at most {_SOCKET_BYTES_MAX} bytes',
+    "adversary.victim": "ip:port",
+    "adversary.strategy": "the name of an attack",
+}
 # For two: the first is at most the second.
 AT_MOST = (
     ("pull.quiet_s", "pull.pull_timeout_s"),

@@ -58,6 +58,10 @@ class Adversary:
         if settings.adversary.on:
             self._switch(settings.adversary.strategy)
 
+    def use(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+
     def set(self, strategy: str | None) -> Output:
         """Switch to a strategy, or to honesty for None; say at which further addresses to answer then."""
         if strategy is not None and strategy not in STRATEGIES:

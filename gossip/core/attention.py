@@ -87,6 +87,10 @@ class Attention:
         self._cooling: dict[Address, float] = {}
         self._earliest = inf
 
+    def use(self, settings: AttentionSettings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+
     def __len__(self) -> int:
         return self._size
 

@@ -27,9 +27,7 @@ class Beliefs:
     """Table, blacklist, reputations and the attention queue, and the rules between them."""
 
     def __init__(self, settings: Settings, own: Entry, rng: Random) -> None:
-        self._settings = settings
         self._rng = rng
-        self._suspicion_s = settings.attention.suspicion_rounds * settings.gossip.interval_s
         self._failed: dict[Address, float] = {}  # whose last own pull failed, and when
         header = cluster_line(settings.node.cluster)
         self.table = Table(own, header, settings.listener.render_min_s)
@@ -39,6 +37,17 @@ class Beliefs:
         # Who sent a reply is known by its IP only: another program there must not cost a peer its strikes.
         self.reply_reputation = Reputation(settings.blacklist.strike_decay_s, settings.attention.distrust_s)
         self.permutation = Permutation(rng)
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Go by these settings from now on; who is a member stays one, whatever the bounds are now."""
+        self._settings = settings
+        self._suspicion_s = settings.attention.suspicion_rounds * settings.gossip.interval_s
+        self.table.use(settings.listener.render_min_s)
+        self.attention.use(settings.attention)
+        self.blacklist.use(settings.blacklist, settings.gossip.max_members)
+        for reputation in (self.reputation, self.reply_reputation):
+            reputation.use(settings.blacklist.strike_decay_s, settings.attention.distrust_s)
 
     def hear(self, entry: Entry, source: Address, now: Instant, *, in_reply: bool = False) -> list[ev.Event]:
         """Take hearsay: `source` holds `entry`, of another node or, in a reply, of itself."""

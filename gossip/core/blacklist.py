@@ -44,11 +44,15 @@ class Blacklist:
     """The blacklisted, at most `size_max` besides those blocked by hand."""
 
     def __init__(self, settings: BlacklistSettings, size_max: int, rng: Random) -> None:
-        self._settings = settings
-        self._size_max = size_max
+        self.use(settings, size_max)
         self._rng = rng
         self._by_address: dict[Address, Blacklisted] = {}
         self.version = 0  # counts changes
+
+    def use(self, settings: BlacklistSettings, size_max: int) -> None:
+        """Go by these settings from now on; retries that are set stay so."""
+        self._settings = settings
+        self._size_max = size_max
 
     def __len__(self) -> int:
         return len(self._by_address)

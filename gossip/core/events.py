@@ -282,3 +282,12 @@ class AdversarySet(Event):
 
     level: ClassVar[Level] = "warning"
     strategy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChanged(Event):
+    """A setting has another value from now on."""
+
+    setting: str
+    previous: object
+    value: object

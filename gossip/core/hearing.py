@@ -36,6 +36,10 @@ class Hearing:
         self._mismatch_told: dict[Address, float] = {}
         self.leaving = False
 
+    def use(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+
     def begin_round(self, now: Instant) -> None:
         """Allow one refutation more, and forget what is long ago."""
         self._refuted = False

@@ -7,6 +7,7 @@ first to answer may be a liar, or stand in a small part of the cluster that know
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from gossip.core.address import Address
 from gossip.core.beliefs import Beliefs
@@ -18,12 +19,19 @@ class Joining:
     """Whether this node has joined, and when it tries the rest of `node.join` again."""
 
     def __init__(self, settings: Settings, beliefs: Beliefs, now: Instant) -> None:
-        self._names = settings.node.join
-        self._interval_s = settings.gossip.interval_s
-        self._wait_max_s = max(settings.blacklist.blacklist_max_s, self._interval_s)
+        self._names: tuple[str, ...] = ()
+        self.use(settings)
         self._beliefs = beliefs
         self._answered = len(beliefs.table) > 0
         self._wait(self._interval_s, now.mono)
+
+    def use(self, settings: Settings) -> None:
+        """Go by these settings from now on; other names are asked for in the next round."""
+        self._interval_s = settings.gossip.interval_s
+        self._wait_max_s = max(settings.blacklist.blacklist_max_s, self._interval_s)
+        if settings.node.join != self._names:
+            self._names = settings.node.join
+            self._wait(self._interval_s / 2, -inf)
 
     def begin_round(self, mono: float) -> bool:
         """Tell whether to ask for the names now; once joined, after waits that double."""

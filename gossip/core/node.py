@@ -21,7 +21,7 @@ from gossip.core.instant import Instant
 from gossip.core.joining import Joining
 from gossip.core.provenance import Provenance
 from gossip.core.pulls import OpenPull, Pulls
-from gossip.core.settings import Settings
+from gossip.core.settings import Settings, differences
 from gossip.core.snapshot import Snapshot
 from gossip.core.wire import End, Failure, Pulled
 
@@ -238,6 +238,21 @@ class Node:
     def unblock(self, address: Address, now: Instant) -> Output:
         """Take an address off the blacklist; no event means that it was not on it."""
         return self._finish(Output(events=self._beliefs.unblock(address, now)), now)
+
+    def change(self, settings: Settings, now: Instant) -> Output:
+        """Go by other settings from now on; budgets follow with the next round.
+
+        A round of another length begins at a random phase: all nodes of a cluster may be told at once.
+        """
+        before, self._settings = self._settings, settings
+        out = Output(events=[ev.SettingChanged(*each) for each in differences(before, settings)])
+        if settings.gossip.interval_s != before.gossip.interval_s:
+            self._tick_at = now.mono + self._rng.uniform(0, settings.gossip.interval_s)
+            out.effects.append(Schedule(Timer.ROUND, self._tick_at))
+        for part in (self._beliefs, self._hearing, self._pulls, self._adversary, self._joining):
+            part.use(settings)
+        self._provenance.use(settings.explain.history, 2 * settings.gossip.max_members)
+        return self._finish(out, now)
 
     # Inside.
 

@@ -32,9 +32,15 @@ class Provenance:
     """
 
     def __init__(self, history: int, size_max: int) -> None:
+        self._stories: dict[Address, str] = {}
+        self.use(history, size_max)
+
+    def use(self, history: int, size_max: int) -> None:
+        """Keep this much from now on; a longer story is cut when it goes on."""
         self._history = history
         self._size_max = size_max
-        self._stories: dict[Address, str] = {}
+        if not history:
+            self._stories.clear()
 
     def __len__(self) -> int:
         return len(self._stories)
@@ -65,9 +71,10 @@ class Provenance:
         line = f"{first}\t{at}\t{count}\t{said}\n"
         # The first record keeps its place: who began the story.
         story = line + story if begin == 0 else story + line
-        if story.count("\n") > self._history + 1:
-            second = story.index("\n") + 1
-            story = story[:second] + story[story.index("\n", second) + 1 :]
+        surplus = story.count("\n") - self._history - 1
+        if surplus > 0:
+            first, *_, rest = story.split("\n", surplus + 1)
+            story = f"{first}\n{rest}"
         self._stories[subject] = story
 
     def _make_room(self, members: Container[Address]) -> None:

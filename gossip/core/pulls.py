@@ -26,8 +26,7 @@ class Pulls:
     """At most one pull to any one peer, `max_open_pulls` in all, and a budget of checks a round."""
 
     def __init__(self, settings: Settings, own: Address, beliefs: Beliefs) -> None:
-        self._settings = settings.attention
-        self._gossip = settings.gossip
+        self.use(settings)
         self._own = own
         self._beliefs = beliefs
         self._open: dict[Address, OpenPull] = {}
@@ -40,6 +39,11 @@ class Pulls:
         self._joining_since = 0
         self._knew_nobody = not beliefs.table.members
         self._wake_at = inf
+
+    def use(self, settings: Settings) -> None:
+        """Go by these settings from now on, and by their budgets from the next round on."""
+        self._settings = settings.attention
+        self._gossip = settings.gossip
 
     @property
     def rounds(self) -> int:

@@ -20,9 +20,13 @@ class Reputation:
     """Strikes and false hints by peer; each is forgiven with time. Times are monotonic seconds."""
 
     def __init__(self, strike_decay_s: float, distrust_s: float) -> None:
+        self.use(strike_decay_s, distrust_s)
+        self._records: dict[Address, _Record] = {}
+
+    def use(self, strike_decay_s: float, distrust_s: float) -> None:
+        """Forgive after these times from now on; who is distrusted already stays so."""
         self._strike_decay_s = strike_decay_s
         self._distrust_s = distrust_s
-        self._records: dict[Address, _Record] = {}
 
     def strike(self, peer: Address, mono: float) -> int:
         """Give a strike and return how many count now; each decays after `strike_decay_s`."""

@@ -7,8 +7,9 @@ Durations end in `_s` (seconds) or `_rounds` (multiples of `gossip.interval_s`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,23 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """Marks a setting that only a start reads; `instead` is the command for what it says, if there is one.
+
+    All others can change while a node runs.
+    """
+
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSettings:
-    listen: str = "127.0.0.1:5001"
-    advertise: str = ""
-    state: Annotated[int, Range(0, 9)] = 0
+    listen: Annotated[str, Restart()] = "127.0.0.1:5001"
+    advertise: Annotated[str, Restart()] = ""
+    state: Annotated[int, Range(0, 9), Restart("state DIGIT")] = 0
     join: tuple[str, ...] = ()
-    cluster: str = ""
-    data_dir: str = ""
+    cluster: Annotated[str, Restart()] = ""
+    data_dir: Annotated[str, Restart()] = ""
     shutdown_s: Annotated[float, Range(0.1, 60)] = 5.0
 
 
@@ -87,7 +98,7 @@ class ReplySettings:
 
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
-    backlog: Annotated[int, Range(1, 65_535)] = 1024
+    backlog: Annotated[int, Range(1, 65_535), Restart()] = 1024
     answer_timeout_s: Annotated[float, Range(0.05, 300)] = 10.0
     max_callers: Annotated[int, Range(1, 100_000)] = 16_384
     send_buffer_bytes: Annotated[int, Range(0, 16 * 1024 * 1024)] = 32_768
@@ -97,7 +108,7 @@ class ListenerSettings:
 @dataclass(frozen=True, slots=True)
 class AdversarySettings:
     strategy: str = "garbage"
-    on: bool = False
+    on: Annotated[bool, Restart("adversary on|off")] = False
     allow_remote: bool = False
     victim: str = "127.0.0.1:9"
 
@@ -109,19 +120,19 @@ class ExplainSettings:
 
 @dataclass(frozen=True, slots=True)
 class ShellSettings:
-    history: str = "~/.gossipd_history"
+    history: Annotated[str, Restart()] = "~/.gossipd_history"
 
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    socket: str = "auto"
+    socket: Annotated[str, Restart()] = "auto"
     max_clients: Annotated[int, Range(1, 1000)] = 16
     timeout_s: Annotated[float, Range(0.1, 600)] = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    file: str = ""
+    file: Annotated[str, Restart()] = ""
     level: Literal["debug", "info", "warning", "error"] = "info"
     buffer_max_events: Annotated[int, Range(16, 1_000_000)] = 10_000
 
@@ -142,3 +153,21 @@ class Settings:
     shell: ShellSettings = field(default_factory=ShellSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     log: LogSettings = field(default_factory=LogSettings)
+
+
+class Difference(NamedTuple):
+    """A setting, `section.key`, and its two values."""
+
+    setting: str
+    previous: object
+    value: object
+
+
+def differences(previous: Settings, settings: Settings) -> Iterator[Difference]:
+    """Yield what differs, in the order of the file."""
+    for section in fields(Settings):
+        before, after = getattr(previous, section.name), getattr(settings, section.name)
+        for each in fields(before) if before != after else ():
+            old, new = getattr(before, each.name), getattr(after, each.name)
+            if old != new:
+                yield Difference(f"{section.name}.{each.name}", old, new)

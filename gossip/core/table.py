@@ -59,6 +59,11 @@ class Table:
         self._others_changed = True
         self._others_from = -inf
 
+    def use(self, render_min_s: float) -> None:
+        """Render others this seldom from now on."""
+        self._render_min_s = render_min_s
+        self._others_from = -inf
+
     def __len__(self) -> int:
         return len(self._members)
 

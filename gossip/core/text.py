@@ -8,3 +8,12 @@ def printable(text: str, limit: int | None = None) -> str:
     head = text if limit is None else text[: limit + 1]
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in head)
     return shown if limit is None or len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def setting_text(value: object) -> str:
+    """Write a setting's value as `set` takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(map(printable, value)) or "[]"
+    return printable(value) or '""' if isinstance(value, str) else repr(value)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from gossip.core.address import Address
 from gossip.core.beliefs import Beliefs
 from gossip.core.entry import Entry
+from gossip.core.events import PullFailed, PullFinished
 from gossip.core.instant import Instant
 from gossip.core.provenance import Record
+from gossip.core.settings import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,35 @@ class JoinReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingView:
+    """A setting; `allowed` says in words what it may be, `choices` are all values where there are few.
+
+    `instead` is the command that does at once what a restart would.
+    """
+
+    key: str
+    value: object
+    default: object
+    allowed: str
+    choices: tuple[str, ...]
+    needs_restart: bool
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came of changing settings: a `problem`, and nothing changed, or what did and what needs a restart.
+
+    `is_misuse`: no node could change settings so.
+    """
+
+    changed: tuple[Difference, ...] = ()
+    waiting: tuple[Difference, ...] = ()
+    problem: str = ""
+    is_misuse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """All that is known of an address: what `explain` tells.
 
@@ -79,6 +110,13 @@ class Story:
     blacklisted: BlacklistView | None
     records: tuple[Record, ...]
     wall: float
+
+
+def join_report(finished: PullFinished | PullFailed, entry: Entry | None, is_blacklisted: bool) -> JoinReport:
+    """Return what the pull of a join found, given what is believed of its peer now."""
+    failure = finished.reason if isinstance(finished, PullFailed) else None
+    entries = 0 if isinstance(finished, PullFailed) else finished.lines - sum(finished.rejected.values())
+    return JoinReport(finished.peer, failure, entry, entries, entry is not None, is_blacklisted)
 
 
 def members_of(beliefs: Beliefs, now: Instant) -> list[MemberView]:

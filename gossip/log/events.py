@@ -20,7 +20,8 @@ import structlog
 
 from gossip.core.address import Address
 from gossip.core.events import Event, Level
-from gossip.log.writer import LineSink
+from gossip.core.settings import LogSettings
+from gossip.log.writer import LineSink, Writer
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -36,13 +37,13 @@ class EventLog:
 
     def __init__(self, writer: LineSink | None, level: str) -> None:
         """Take over the writer's report of drops; raise ValueError for an unknown level."""
-        lowest = LEVELS.index(level)
-        self._enabled = frozenset(LEVELS[lowest:] if writer is not None else ())
-        self._nodes: set[str] = set()
+        self._writer = writer
+        self._nodes: dict[str, NodeLog] = {}
+        self._enabled = self._from(level)
         self._logger = structlog.wrap_logger(
             _Sink(writer),
             processors=[_plain_fields, _encode],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS[0]),  # NodeLog looks at the level
             context_class=dict,
         )
         if writer is not None:
@@ -50,8 +51,21 @@ class EventLog:
 
     def bind(self, node: str) -> NodeLog:
         """Return the log of one node, named by its own address."""
-        self._nodes.add(node)
-        return NodeLog(self._logger.bind(node=node), self._enabled)
+        if node not in self._nodes:
+            self._nodes[node] = NodeLog(self._logger.bind(node=node), self._enabled)
+        return self._nodes[node]
+
+    def use(self, settings: LogSettings) -> None:
+        """Log from another level on, with another buffer; the destination stays."""
+        self._enabled = self._from(settings.level)
+        for log in self._nodes.values():
+            log.enabled = self._enabled
+        if isinstance(self._writer, Writer):
+            self._writer.max_events = settings.buffer_max_events
+
+    def _from(self, level: str) -> frozenset[str]:
+        lowest = LEVELS.index(level)
+        return frozenset(LEVELS[lowest:] if self._writer is not None else ())
 
     def _render_dropped(self, count: int) -> bytes:
         """Render the report of drops; it names the node only if there is but one to name."""
@@ -64,19 +78,19 @@ class NodeLog:
     """The log of one node."""
 
     def __init__(self, logger: structlog.typing.FilteringBoundLogger, enabled: frozenset[str]) -> None:
-        self._enabled = enabled
-        self._methods = {level: getattr(logger, level) for level in enabled}
+        self.enabled = enabled
+        self._methods = {level: getattr(logger, level) for level in LEVELS}
 
     def emit(self, event: Event) -> None:
         """Log a fact of the core, under its class's name and level."""
-        if event.level in self._enabled:
+        if event.level in self.enabled:
             kind: type = type(event)  # mypy mistakes the hash of a dataclass for that of its class
             name, fields = _schema(kind)
             self._methods[event.level](name, **{field: getattr(event, field) for field in fields})
 
     def fact(self, name: str, /, level: Level = "info", **fields: object) -> None:
         """Log a fact of the daemon itself; `name` is in snake_case and the past tense."""
-        if level in self._enabled:
+        if level in self.enabled:
             self._methods[level](name, **fields)
 
 

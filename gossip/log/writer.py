@@ -54,7 +54,7 @@ class Writer:
         self.dropped = 0  # since the start
         self._unreported = 0
         self._fd = fd
-        self._max_events = max_events
+        self.max_events = max_events
         self._queue: deque[bytes | int] = deque()  # an int stands for the report of so many drops
         self._torn = b""
         self._wake = Flag()
@@ -65,7 +65,7 @@ class Writer:
 
     def write(self, line: bytes) -> None:
         """Queue one line, with its newline, or drop it when there is no room; return at once."""
-        if self._closing or self._broken or len(self._queue) >= self._max_events:
+        if self._closing or self._broken or len(self._queue) >= self.max_events:
             self.dropped += 1
             self._unreported += 1
             return

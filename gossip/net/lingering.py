@@ -43,6 +43,13 @@ class Lingering:
         self._epoll = _epoll()
         self._callers: dict[int, _Caller] = {}  # by descriptor, the one out of time first in front
 
+    def use(self, settings: ReplySettings) -> None:
+        """Go by these settings from now on, also for those who wait."""
+        self._settings = settings
+        latest = monotonic() + settings.reply_timeout_s
+        for fd, caller in self._callers.items():
+            self._callers[fd] = caller._replace(deadline=min(caller.deadline, latest))
+
     def __len__(self) -> int:
         return len(self._callers)
 

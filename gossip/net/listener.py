@@ -74,20 +74,25 @@ class Listener(StreamServer):  # type: ignore[misc]
     ) -> None:
         super().__init__(sock, self._serve)
         self._family = sock.family
-        self._timeout_s = settings.answer_timeout_s
-        self._send_buffer = settings.send_buffer_bytes or sys.maxsize
-        self._reply = reply
         self._answer = answer
         self._on_reply = on_reply
         self._on_crash = on_crash
         self._on_exhausted = on_exhausted
         self._exhausted_told = -_EXHAUSTED_TOLD_EVERY_S
-        self._max_callers = max(1, min(settings.max_callers, open_files_max() - _OTHER_DESCRIPTORS))
         self._callers: dict[Greenlet, None] = {}
         self._repliers: set[Greenlet] = set()
         self._calls = get_original("select", "poll")()  # gevent's own would let others run
         self._calls.register(sock.fileno(), select.POLLIN)
         self._lingering = Lingering(self.loop, reply, self._spoke)
+        self.use(settings, reply)
+
+    def use(self, settings: ListenerSettings, reply: ReplySettings) -> None:
+        """Go by these settings from now on; the backlog stays."""
+        self._timeout_s = settings.answer_timeout_s
+        self._send_buffer = settings.send_buffer_bytes or sys.maxsize
+        self._max_callers = max(1, min(settings.max_callers, open_files_max() - _OTHER_DESCRIPTORS))
+        self._reply = reply
+        self._lingering.use(reply)
 
     def do_read(self) -> tuple[socket.socket, str, memoryview | Iterator[Step]] | None:
         """Accept and serve callers while there are any; return the first that needs a greenlet.
@@ -162,7 +167,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         self._lingering.add(sock, host)
 
     def _make_room(self) -> None:
-        if len(self._lingering) + len(self._callers) >= self._max_callers:
+        while len(self._lingering) + len(self._callers) >= self._max_callers:
             self._drop_longest()
 
     def _drop_longest(self) -> None:

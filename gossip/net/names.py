@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gevent import socket
 
 from gossip.core.address import Address, AddressError, parse_cached, split_host_port
@@ -21,3 +23,15 @@ def resolve(name: str) -> list[Address]:
     if not usable:
         raise AddressError(f"nobody can gossip with {', '.join(hosts)}")
     return usable
+
+
+def resolve_all(names: Iterable[str]) -> tuple[list[Address], list[tuple[str, str]]]:
+    """Return what names stand for now, and those that stand for nothing, each with the reason."""
+    addresses: list[Address] = []
+    unresolved: list[tuple[str, str]] = []
+    for name in names:
+        try:
+            addresses += resolve(name)
+        except (OSError, AddressError, UnicodeError) as error:
+            unresolved.append((name, str(error)))
+    return addresses, unresolved

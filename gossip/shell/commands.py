@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
-from gossip.shell import actions, data, listings, render
+from gossip.core.settings import Settings
+from gossip.shell import actions, data, listings, render, tuning
 from gossip.shell.console import Console
 from gossip.shell.registry import (
     JSON,
@@ -30,13 +32,24 @@ __all__ = [
     "actions",
     "candidates",
     "command",
-    "joined",
     "listings",
     "name_of",
     "run",
+    "told",
+    "tuning",
 ]
 
+_OF_SETTINGS = tuple(f"{section.name}." for section in fields(Settings))
+
 _MORE = "help COMMAND tells what its options mean, with an example; Tab completes"
+
+
+def told(line: str) -> tuple[str, ...]:
+    """Return how the news begins that the result of a line tells itself."""
+    address = joined(line)
+    if address:
+        return (f"{address} ",)
+    return _OF_SETTINGS if name_of(line) in ("set", "reload") else ()
 
 
 @command(

@@ -54,3 +54,12 @@ def adversaries(console: Console, before: Sequence[str]) -> list[Candidate]:
         return []
     named = [Candidate(name, summary) for name, summary in console.strategies().items()]
     return [Candidate("on", f"as {named[0].text}"), Candidate("off", "be honest"), *named]
+
+
+def settings(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer the settings, and then the values of one that has but few."""
+    views = console.tuning.settings()
+    if not before:
+        return [Candidate(f"{view.key} ", render.setting_meaning(view)) for view in views]
+    choices = [view.choices for view in views if [view.key] == list(before)]
+    return [Candidate(choice, "") for choice in (choices[0] if choices else ())]

@@ -7,11 +7,28 @@ from typing import Protocol
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView, Status, Story, Tuned
+
+
+class Tuner(Protocol):
+    """A node's settings while it runs."""
+
+    def settings(self) -> Sequence[SettingView]:
+        """Return every setting, in the order of the file."""
+
+    def change(self, text: str) -> Tuned:
+        """Change one setting, as `section.key=value` says, by the rules of the file."""
+
+    def reload(self) -> Tuned:
+        """Read again what the start read, and go by it; what `change` did is undone."""
 
 
 class Console(Protocol):
     """A running node, as its user's commands see it."""
+
+    @property
+    def tuning(self) -> Tuner:
+        """What it goes by."""
 
     def status(self) -> Status:
         """Return the node in one line, for the toolbar."""

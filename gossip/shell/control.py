@@ -66,6 +66,12 @@ class ControlServer:
         self._closed = Flag()
         self._server = StreamServer(sock, self._serve, spawn=self._spawn)
 
+    def use(self, settings: ControlSettings) -> None:
+        """Go by these settings from now on; who is connected stays."""
+        self._settings = settings
+        for client in self._clients:
+            client.timeout_s = settings.timeout_s
+
     def start(self) -> None:
         """Take clients from now on."""
         self._server.start()
@@ -159,8 +165,8 @@ class _Client:
 
     def __init__(self, sock: socket.socket, timeout_s: float, crashed: Callable[[Greenlet], None]) -> None:
         self.follows = False
+        self.timeout_s = timeout_s
         self._sock = sock
-        self._timeout_s = timeout_s
         self._lost = 0
         self._queue: Queue[bytes | None] = Queue(_QUEUE_MAX)
         self._sender = gevent.spawn(self._send)
@@ -179,7 +185,7 @@ class _Client:
 
     def put(self, answer: Answer) -> None:
         """Queue an answer; raise Full when the client has not read for `timeout_s`."""
-        self._queue.put(protocol.encode(answer), timeout=self._timeout_s)
+        self._queue.put(protocol.encode(answer), timeout=self.timeout_s)
 
     def tell(self, line: str) -> None:
         """Queue a line of news, or count it as lost."""
@@ -208,7 +214,7 @@ class _Client:
     def _send(self) -> None:
         try:
             for data in iter(self._queue.get, None):
-                with Timeout(self._timeout_s, TimeoutError):
+                with Timeout(self.timeout_s, TimeoutError):
                     self._sock.sendall(data)
         except OSError:  # it is gone, or does not read
             self._shut()  # ends `lines`

@@ -14,7 +14,7 @@ from typing import Any
 from gossip.core.address import Address
 from gossip.core.entry import Entry
 from gossip.core.provenance import Record
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView, Status, Story, Tuned
 
 Fields = dict[str, Any]
 
@@ -108,6 +108,28 @@ def adversary(strategy: str | None, strategies: Mapping[str, str]) -> Fields:
 def blocked(address: Address, *, is_blocked: bool, is_changed: bool) -> Fields:
     """Return what `block` or `unblock` did."""
     return {"address": str(address), "is_blocked": is_blocked, "is_changed": is_changed}
+
+
+def setting(view: SettingView) -> Fields:
+    """Return a row of `set`; `choices` is null where there are too many to list."""
+    return {
+        "setting": view.key,
+        "value": view.value,
+        "default": view.default,
+        "allowed": view.allowed,
+        "choices": view.choices or None,
+        "needs_restart": view.needs_restart,
+    }
+
+
+def tuned(done: Tuned) -> Fields:
+    """Return what was changed, and what is another only after a restart."""
+    return {
+        "changed": [each._asdict() for each in done.changed],
+        "needs_restart": [
+            {"setting": key, "value": value, "wanted": wanted} for key, value, wanted in done.waiting
+        ],
+    }
 
 
 def _seconds(value: float | None) -> float | None:

@@ -53,7 +53,7 @@ class Prompt:
         self._asking: asyncio.Task[str] | None = None
         self._is_news_due = False
         self._is_command_running = False
-        self._told_by_result = ""  # the address of which the running command tells how it went
+        self._told_by_result: tuple[str, ...] = ()  # how the news begins that the running command tells
         self._main = gevent.getcurrent()
         history, self._warning = _open_history(history_file, self.tell)
         self._session: PromptSession[str] = PromptSession(
@@ -89,7 +89,7 @@ class Prompt:
 
         What a running command will tell itself is left out.
         """
-        if self._told_by_result and line.startswith(f"{self._told_by_result} "):
+        if line.startswith(self._told_by_result):
             return
         if len(self._news) == _NEWS_MAX:
             self._news_lost += 1
@@ -141,7 +141,7 @@ class Prompt:
     def _obey(self, line: str) -> bool:
         """Run one command and tell whether to go on; Ctrl-C ends it, and drops the rest of a paste."""
         self._is_command_running = True
-        self._told_by_result = commands.joined(line)
+        self._told_by_result = commands.told(line)
         try:
             result = self._shell.run(line)
         except KeyboardInterrupt:
@@ -150,7 +150,7 @@ class Prompt:
             return not self._is_closing
         finally:
             self._is_command_running = False
-            self._told_by_result = ""
+            self._told_by_result = ()
         self._print(result.lines)
         return not result.stop and not self._is_closing
 

@@ -9,12 +9,14 @@ from gossip.core import events
 from gossip.core.address import Address
 from gossip.core.entry import Entry
 from gossip.core.provenance import Record
-from gossip.core.text import printable
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.core.settings import Difference
+from gossip.core.text import printable, setting_text
+from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView, Status, Story
 
 _TEXT_MAX = 200  # a reason or a source: more than this is nothing a user reads
 _TYPED_MAX = 40  # what was typed, shown back in an error
 _MEMBER_HEADER = ("address", "state", "age", "last contact", "learned from", "health")
+_SETTING_HEADER = ("setting", "value", "default", "")
 _BLACKLIST_HEADER = ("address", "reason", "since", "next retry", "retries")
 
 
@@ -169,6 +171,43 @@ def adversary_line(strategy: str | None) -> str:
     return "adversarial gossip off" if strategy is None else f"adversarial gossip on: {shown(strategy)}"
 
 
+def difference(each: Difference) -> str:
+    """Render a setting that has another value now."""
+    return f"{each.setting}: {setting_text(each.previous)} -> {setting_text(each.value)}"
+
+
+def waiting(each: Difference) -> str:
+    """Render a setting that will have another value after a restart."""
+    return f"{each.setting}: needs a restart, still {setting_text(each.previous)}"
+
+
+def setting_table(views: Iterable[SettingView]) -> list[str]:
+    """Render `set`: a header and one aligned line a setting; the default only where it is not the value."""
+    return aligned([_SETTING_HEADER, *map(_setting_row, views)])
+
+
+def _setting_row(view: SettingView) -> tuple[str, ...]:
+    default = setting_text(view.default) if view.value != view.default else ""
+    restart = "needs a restart" if view.needs_restart else ""
+    return (view.key, shown(setting_text(view.value)), shown(default), restart)
+
+
+def setting(view: SettingView) -> list[str]:
+    """Render one setting: what it is, what it could be, and what a change needs."""
+    value, default = setting_text(view.value), setting_text(view.default)
+    as_default = "as by default" if view.value == view.default else f"by default {default}"
+    choices = f": {', '.join(view.choices)}" if view.choices and view.choices[0] not in view.allowed else ""
+    instead = f"; {view.instead} does it at once" if view.instead else ""
+    changes = f"needs a restart{instead}" if view.needs_restart else "changes at once"
+    return [f"{view.key} is {value}, {as_default}", f"allowed: {view.allowed}{choices}", f"it {changes}"]
+
+
+def setting_meaning(view: SettingView) -> str:
+    """Render in a few words what a setting is and may be."""
+    restart = "; needs a restart" if view.needs_restart else ""
+    return f"now {setting_text(view.value)}, {view.allowed}{restart}"
+
+
 def toolbar(status: Status) -> str:
     """Render the node in one line; what matters least comes last, for narrow terminals cut it."""
     parts = (
@@ -207,6 +246,8 @@ def news(event: events.Event) -> str | None:
         case events.ClusterMismatch():
             theirs = f"cluster {shown(event.theirs)}" if event.theirs else "no cluster"
             return f"{event.peer} is of {theirs}, this node of {event.ours}: they do not merge"
+        case events.SettingChanged():
+            return difference(Difference(event.setting, event.previous, event.value))
         case events.PeerDistrusted():
             return f"{event.peer} is distrusted for {duration(event.for_s)}"
         case _:

@@ -1,0 +1,91 @@
+"""The settings of a running node: the one place where they change, all that is asked or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gossip.config import ConfigError, check_relations, read_setting
+from gossip.config.live import held_back, restart_refusal, views, with_values
+from gossip.config.source import Reread
+from gossip.core.adversary import refusal
+from gossip.core.settings import Settings, differences
+from gossip.core.text import setting_text
+from gossip.core.views import SettingView, Status, Tuned
+from gossip.log.events import NodeLog
+
+Use = Callable[[Settings], object]
+
+
+class Tuning:
+    """What a node goes by now; whoever follows is told when that is something else.
+
+    `reread` reads the settings as the start did; without it they are what they were then.
+    """
+
+    def __init__(
+        self, settings: Settings, reread: Reread | None, use: Use, status: Callable[[], Status], log: NodeLog
+    ) -> None:
+        self.now = settings
+        self._reread = reread or (lambda: settings)
+        self._followers = [use]
+        self._status = status
+        self._log = log
+
+    def follow(self, use: Use) -> None:
+        """Call `use` with the settings whenever they have changed; it must not fail."""
+        self._followers.append(use)
+
+    def settings(self) -> Sequence[SettingView]:
+        """Return every setting, in the order of the file."""
+        return views(self.now)
+
+    def change(self, text: str) -> Tuned:
+        """Change one setting, as `section.key=value` says, by the rules of the file."""
+        refused = restart_refusal(self.now, text.partition("=")[0].strip())
+        if refused is not None:
+            return Tuned(problem=refused)
+        try:
+            key, value = read_setting(text)
+        except ConfigError as error:
+            return Tuned(problem=str(error), is_misuse=True)
+        wanted = with_values(self.now, [(key, value)])
+        try:
+            check_relations(wanted, {key: f"set {key}={setting_text(value)}"})
+        except ConfigError as error:
+            return Tuned(problem=str(error))
+        return self._become(wanted)
+
+    def reload(self) -> Tuned:
+        """Read again what the start read, and go by it; what `change` did is undone."""
+        try:
+            tuned = self._become(self._reread())
+        except ConfigError as error:
+            tuned = Tuned(problem=str(error))
+        if tuned.problem:
+            self._log.fact("reload_refused", "error", reason=tuned.problem)
+        else:
+            changed = {key: {"previous": previous, "value": value} for key, previous, value in tuned.changed}
+            waiting = [each.setting for each in tuned.waiting]
+            self._log.fact("settings_reloaded", changed=changed, needs_restart=waiting)
+        return tuned
+
+    def _become(self, wanted: Settings) -> Tuned:
+        settings, waiting = held_back(self.now, wanted)
+        problem = self._problem(settings)
+        if problem is not None:
+            return Tuned(problem=problem)
+        changed = tuple(differences(self.now, settings))
+        self.now = settings
+        if changed:
+            for use in self._followers:
+                use(settings)
+        return Tuned(changed, waiting)
+
+    def _problem(self, settings: Settings) -> str | None:
+        """Return what forbids settings that are right by themselves: what the node is, and does, now."""
+        lies_by = [self._status().strategy, settings.adversary.strategy if settings.adversary.on else None]
+        for strategy in filter(None, lies_by):
+            refused = refusal(settings, strategy)
+            if refused is not None:
+                return f"while this node lies by {strategy}: expected {refused}"
+        return None
