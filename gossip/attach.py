@@ -15,6 +15,7 @@ import gevent
 
 from gossip.arguments import Parser
 from gossip.core.text import printable
+from gossip.shell.commands import needs_terminal
 from gossip.shell.protocol import Outcome
 from gossip.shell.remote import Remote, RemoteShell
 from gossip.shell.sockets import Ambiguous, SocketError, reach
@@ -57,6 +58,8 @@ def call(argv: Sequence[str]) -> int:
             remote.close()
     except SocketError as error:
         return _fail(error)
+    if outcome.opens:
+        outcome = Outcome(outcome.id, ok=False, lines=(needs_terminal(outcome.opens),))
     _print(outcome)
     if outcome.ok:
         return DONE

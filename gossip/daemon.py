@@ -22,17 +22,18 @@ from gossip.core.address import Address, split_host_port
 from gossip.core.attacks import Step
 from gossip.core.effects import Join, Output, Pull, Purpose, SaveSnapshot, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
-from gossip.core.events import Event, PullFailed, PullFinished
+from gossip.core.events import Event
 from gossip.core.instant import Instant
 from gossip.core.node import Node
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Status, Story
 from gossip.core.wire import Failure, Pulled
 from gossip.keeper import Keeper, load
 from gossip.log.events import NodeLog
 from gossip.net.listener import Listener, listening_socket
 from gossip.net.names import resolve_all
-from gossip.net.puller import pull, source_for
+from gossip.net.puller import Take, pull, source_for
+from gossip.pulling import Pulling
 from gossip.store import Store
 from gossip.tuning import Tuning
 
@@ -64,7 +65,7 @@ class Daemon:
         self._listener: Listener | None = None
         self._aliases = Aliases(lambda port: self._listen_at(self._listen[0], port), log)
         self._timers: dict[Timer, Greenlet] = {}
-        self._pulls: dict[Address, Greenlet] = {}
+        self._pulls = Pulling(self._call, self._handle, self._node.abandon_pull, self.crashed)
         self._joining: Greenlet | None = None
         self._watchers: list[Watcher] = []
         self._is_down = False
@@ -118,11 +119,7 @@ class Daemon:
         rounds = [*self._timers.values(), self._joining]
         gevent.killall([greenlet for greenlet in rounds if greenlet is not None])
         self._interpret(self._node.handle_stop(_now()))
-        # An open pull may finish: going away before the table was read stops a seed's server. One that is
-        # not through by then is waiting for a peer that hangs.
-        patience_s = min(_PATIENCE_S, deadline - save_s - time.monotonic())
-        gevent.joinall(list(self._pulls.values()), timeout=patience_s)
-        gevent.killall(list(self._pulls.values()), timeout=1)
+        self._pulls.finish(min(_PATIENCE_S, deadline - save_s - time.monotonic()))
         if self._listener is not None:
             self._listener.close_callers()
         if self._keeper is not None:
@@ -143,14 +140,17 @@ class Daemon:
         """Return the blacklisted and the blocked, by address."""
         return self._node.blacklist(_now())
 
+    def convergence(self) -> ConvergenceView | None:
+        """Return how far the last change is known to have come, None before the first."""
+        return self._node.convergence(_now())
+
     def join(self, address: Address) -> JoinReport:
         """Pull from an address now and wait for the result (at most the pull's time-out)."""
         if any(row.address == address and row.retry_in_s is None for row in self.blacklist()):
             return JoinReport(address, "blocked by hand", None, 0, is_member=False, is_blacklisted=True)
         self._interpret(self._node.connect(address, _now()))
-        greenlet = self._pulls.get(address)
-        finished = greenlet.get() if greenlet is not None else None
-        if not isinstance(finished, PullFinished | PullFailed):  # never begun, or killed
+        finished = self._pulls.outcome(address)
+        if finished is None:  # never begun, or killed
             return JoinReport(address, "the node is stopping", None, 0, is_member=False)
         is_blacklisted = any(row.address == address for row in self.blacklist())
         return views.join_report(finished, self._node.entry_of(address), is_blacklisted)
@@ -202,9 +202,9 @@ class Daemon:
                 case Pull(peer, purpose) if self.stopping.is_set() and purpose is not Purpose.LEAVE:
                     self._node.abandon_pull(peer)
                 case Pull(peer):
-                    self._pulls[peer] = self._spawn(self._pull, peer, self._pulls.get(peer))
+                    self._pulls.start(peer)
                 case SendReply():
-                    pass  # `_pull` sends it, on its own connection.
+                    pass  # `Pulling` sends it, on the pull's own connection.
                 case effects.AnswerAt(addresses):
                     self._aliases.answer_at(() if self.stopping.is_set() else addresses)
                 case SaveSnapshot(urgent):
@@ -230,31 +230,13 @@ class Daemon:
     def _on_timer(self, timer: Timer) -> None:
         self._interpret(self._node.handle_timer(timer, _now()))
 
-    def _pull(self, peer: Address, earlier: Greenlet | None) -> PullFinished | PullFailed:
-        results: list[Pulled | Failure] = []
-        outs: list[Output] = []
+    def _call(self, peer: Address, take: Take) -> None:
+        pull(peer, self._settings.pull, source_for(peer, self._listen[0]), take)
 
-        def take(result: Pulled | Failure) -> bytes | None:
-            results.append(result)
-            handle = self._node.handle_failure if isinstance(result, Failure) else self._node.handle_table
-            outs.append(handle(peer, result, _now()))  # type: ignore[arg-type]
-            self._interpret(outs[0])
-            return next((effect.data for effect in outs[0].effects if isinstance(effect, SendReply)), None)
-
-        try:
-            if earlier is not None:
-                earlier.join()  # it sends its reply still: one connection at a time to any one peer
-            pull(peer, self._settings.pull, source_for(peer, self._listen[0]), take)
-        finally:
-            if earlier is not None:
-                earlier.kill(block=False)
-            if not results:
-                self._node.abandon_pull(peer)
-            if self._pulls.get(peer) is gevent.getcurrent():  # not the next one, which may have begun
-                del self._pulls[peer]
-        finished = outs[0].events[0]
-        assert isinstance(finished, PullFinished | PullFailed)
-        return finished
+    def _handle(self, peer: Address, result: Pulled | Failure) -> Output:
+        if isinstance(result, Failure):
+            return self._interpret(self._node.handle_failure(peer, result, _now()))
+        return self._interpret(self._node.handle_table(peer, result, _now()))
 
     def _join(self) -> None:
         addresses, unresolved = resolve_all(self._settings.node.join)

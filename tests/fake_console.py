@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from gossip.core.address import Address
 from gossip.core.entry import Entry
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, JoinReport, MemberView, Status, Story
+from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Status, Story
 from gossip.log import EventLog
 from gossip.tuning import Tuning
 
@@ -21,12 +21,15 @@ class FakeConsole:
 
     def __init__(self) -> None:
         self.own = Entry(OWN, 1_630_281_124, 3)
-        self.others = [MemberView(Entry(PEER, 1_630_281_124, 1), False, 125.0, 3.2, "10.0.0.2:7000", 0)]
+        self.others = [
+            MemberView(Entry(PEER, 1_630_281_124, 1), False, 125.0, 3.2, "10.0.0.2:7000", 0, took_s=0.012)
+        ]
         self.blocked = [BlacklistView(BAD, "refused", 65.0, 7.5, 2)]
         self.reports: dict[Address, JoinReport] = {}
         self.strategy: str | None = None
         self.names = {"rubbish": "send rubbish", "replay": "repeat the past"}
         self.refuses: str | None = None  # what would permit a strategy
+        self.last_change: ConvergenceView | None = None
         self.is_stopped = False
         self.used: list[Settings] = []
         log = EventLog(None, "info").bind(str(OWN))
@@ -42,6 +45,9 @@ class FakeConsole:
 
     def blacklist(self) -> Sequence[BlacklistView]:
         return self.blocked
+
+    def convergence(self) -> ConvergenceView | None:
+        return self.last_change
 
     def join(self, address: Address) -> JoinReport:
         self.on_join(address)

@@ -45,6 +45,12 @@ def _wait(console: Console, args: list[str]) -> Result:
     return Result(("waited",))
 
 
+@command("break-watch", "break-watch", "have a bug in what watch shows")
+def _break(console: Console, args: list[str]) -> Result:
+    console.convergence = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    return Result(("broken",))
+
+
 def _main() -> int:
     console = FakeConsole()
     prompt = Prompt(LocalShell(console), history_file=sys.argv[1])

@@ -22,8 +22,8 @@ ROWS, COLUMNS = 200, 160
 class _Screen(pyte.Screen):
     """A screen that answers where its cursor is, as terminals do."""
 
-    def __init__(self, child: pexpect.spawn) -> None:
-        super().__init__(COLUMNS, ROWS)
+    def __init__(self, child: pexpect.spawn, rows: int, columns: int) -> None:
+        super().__init__(columns, rows)
         self._child = child
 
     def write_process_input(self, data: str) -> None:
@@ -31,14 +31,16 @@ class _Screen(pyte.Screen):
 
 
 class Terminal:
-    """A command in a terminal that is tall enough for nothing to scroll away."""
+    """A command in a terminal that is tall enough, unless told otherwise, for nothing to scroll away."""
 
-    def __init__(self, home: Path, command: Sequence[str]) -> None:
+    def __init__(
+        self, home: Path, command: Sequence[str], *, rows: int = ROWS, columns: int = COLUMNS
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.child = pexpect.spawn(
             command[0],
             list(command[1:]),
-            dimensions=(ROWS, COLUMNS),
+            dimensions=(rows, columns),
             env=environment(home),
             cwd=str(ROOT),
             timeout=DEADLINE_S,
@@ -46,7 +48,8 @@ class Terminal:
         self.child.delaybeforesend = None
         self.modes_before = self.modes()
         self.seen: list[str] = []  # every line that ever stood on the screen, once
-        self._screen = _Screen(self.child)
+        self.raw = b""  # all that it was sent
+        self._screen = _Screen(self.child, rows, columns)
         self._stream = pyte.ByteStream(self._screen)
 
     def modes(self) -> list[Any]:
@@ -56,15 +59,29 @@ class Terminal:
     def lines(self) -> list[str]:
         return [line.rstrip() for line in self._screen.display if line.strip()]
 
+    def row(self, number: int) -> str:
+        """Return a row of the screen as it is now, the last one for -1."""
+        return str(self._screen.display[number]).rstrip()
+
+    def resize(self, rows: int, columns: int) -> None:
+        self._screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
     def prompt(self) -> str | None:
         """Return what stands in the prompt that is open."""
         line = self._screen.display[self._screen.cursor.y]
         return line[len("gossip> ") :].rstrip() if line.startswith("gossip> ") else None
 
-    def read(self) -> None:
-        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
-            self._stream.feed(self.child.read_nonblocking(65_536, timeout=0.05))
+    def read(self) -> bool:
+        """Read what has come; return False once there will be no more."""
+        try:
+            data = self.child.read_nonblocking(65_536, timeout=0.05)
+        except (pexpect.TIMEOUT, pexpect.EOF) as error:
+            return isinstance(error, pexpect.TIMEOUT)
+        self.raw += data
+        self._stream.feed(data)
         self.seen += [line for line in self.lines() if line not in self.seen]
+        return True
 
     def wait(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEADLINE_S
@@ -83,6 +100,7 @@ class Terminal:
     def wait_exit(self) -> int | None:
         """Return the exit status once the process has ended, None if a signal ended it."""
         self.wait(lambda: not self.child.isalive())
+        self.wait(lambda: not self.read())  # its last words
         status: int | None = self.child.exitstatus
         return status
 

@@ -101,6 +101,7 @@ def test_a_script_commands_a_node(start: Start, tmp_path: Path) -> None:
     assert (status, json.loads(out)["failure"], err) == (1, "refused", "")
     status, out, err = _call(tmp_path, "members", "--staet", "7", *at)
     assert (status, out, err) == (2, "", "members has no option --staet; did you mean --state?\n")
+    assert _call(tmp_path, "watch", *at) == (1, "", "watch needs a terminal: gossipd.py attach\n")
     # The end of the call says that the node is down; SIGKILL leaves a socket that the next one replaces.
     assert _call(tmp_path, "stop", *at) == (0, f"{node.address} stops\n", "")
     assert node.wait_exit() == 0

@@ -200,9 +200,9 @@ def test_quit_stops_the_node(console: FakeConsole) -> None:
 
 def test_members_and_blacklist_are_aligned(console: FakeConsole) -> None:
     assert run(console, "members").lines == (
-        "address             state  age    last contact  learned from   health",
-        "127.0.0.1:5001      3      1h02m  -             self           ok",
-        "128.84.213.13:5678  1      2m05s  3s            10.0.0.2:7000  ok",
+        "address             state  age    last contact  round-trip  learned from   health",
+        "127.0.0.1:5001      3      1h02m  -             -           self           ok",
+        "128.84.213.13:5678  1      2m05s  3s            12ms        10.0.0.2:7000  ok",
     )
     assert run(console, "blacklist").lines[1] == "127.0.0.1:5009  refused  1m05s  7s          2"
 

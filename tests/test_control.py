@@ -42,7 +42,7 @@ def serve(path: Path) -> Iterator[Serve]:
 def test_a_session_as_the_documentation_has_it(serve: Serve) -> None:
     client = serve().dial()
     assert client.hello == {"is": "hello", "node": str(OWN), "version": 1}
-    outcome = {"is": "outcome", "id": 1, "ok": True, "stop": False, "is_misuse": False}
+    outcome = {"is": "outcome", "id": 1, "ok": True, "stop": False, "is_misuse": False, "opens": ""}
     assert client.run("state 7") == {**outcome, "lines": [f"{OWN} --> 7"]}
     assert client.run("tabel")["is_misuse"] is True
     assert client.ask(b'{"do":"complete","id":7,"text":"join 12"}\n') == {

@@ -38,6 +38,11 @@ def test_lines_are_run_in_order(tmp_path: Path) -> None:
     assert not console.is_stopped
 
 
+def test_what_needs_a_terminal_is_refused(tmp_path: Path) -> None:
+    lines, _ = _feed(tmp_path, b"watch\n4\n")
+    assert lines == ["watch needs a terminal: gossipd.py attach", "127.0.0.1:5001 --> 4"]
+
+
 def test_lines_that_are_no_text_or_too_long(tmp_path: Path) -> None:
     too_long = f"the line is too long: at most {LINE_MAX} bytes"
     data = b"\xff\x00\n" + b"x" * LINE_MAX * 40 + b"\n1\n" + b"y" * (LINE_MAX + 1) + b"\n2\n" + b"z" * 70_000

@@ -64,6 +64,7 @@ def _addresses(console: FakeConsole, line: str) -> list[str]:
         ("members --sort state", [PEER, OWN, FAR]),
         ("members --sort age", [FAR, PEER, OWN]),
         ("members --sort contact", [PEER, OWN, FAR]),
+        ("members --sort round-trip", [PEER, OWN, FAR]),
         ("members --sort failures --reverse", [FAR, PEER, OWN]),
         ("table --state 3", [OWN]),
         ("?", [OWN, PEER, FAR]),
@@ -80,14 +81,14 @@ def test_listings_are_filtered_and_sorted(console: FakeConsole, line: str, addre
 
 def test_the_text_is_filtered_and_sorted_as_the_json(console: FakeConsole) -> None:
     assert run(console, "members --sort age --reverse").lines == (
-        "address             state  age    last contact  learned from   health",
-        "127.0.0.1:5001      3      1h02m  -             self           ok",
-        "128.84.213.13:5678  1      2m05s  3s            10.0.0.2:7000  ok",
-        "10.0.0.9:5001       7      49s    never         caller         suspect (2)",
+        "address             state  age    last contact  round-trip  learned from   health",
+        "127.0.0.1:5001      3      1h02m  -             -           self           ok",
+        "128.84.213.13:5678  1      2m05s  3s            12ms        10.0.0.2:7000  ok",
+        "10.0.0.9:5001       7      49s    never         -           caller         suspect (2)",
     )
     assert run(console, "members --blacklisted").lines == (
-        "address         state  age    last contact  learned from  health",
-        "10.0.0.10:5001  7      4m09s  never         -             blacklisted: timeout",
+        "address         state  age    last contact  round-trip  learned from  health",
+        "10.0.0.10:5001  7      4m09s  never         -           -             blacklisted: timeout",
     )
     assert run(console, "members --state 9").lines == ("no member is like that",)
     assert run(console, "members --blacklisted --state 9").lines == (
@@ -106,6 +107,7 @@ def test_the_fields_of_a_member_and_of_a_blacklisted_one(console: FakeConsole) -
         "timestamp": 1_630_281_124,
         "age_s": 125.0,
         "contact_s": 3.2,
+        "round_trip_s": 0.012,
         "learned_from": "10.0.0.2:7000",
         "failures": 0,
         "is_own": False,
@@ -152,7 +154,7 @@ def test_json_is_printable_ascii_whatever_a_peer_says(console: FakeConsole) -> N
         ("table --state ٣", "expected --state DIGIT, one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; got ٣"),
         (
             "members --sort=size",
-            "expected --sort KEY, one of address, state, age, contact, failures; got size",
+            "expected --sort KEY, one of address, state, age, contact, round-trip, failures; got size",
         ),
         ("members --json --json", "--json is given twice"),
         ("members --json=1", "--json stands alone, without 1"),
@@ -173,7 +175,10 @@ def test_a_bad_option_gets_one_line(console: FakeConsole, line: str, error: str)
         ("members --s", ["members --state ", "members --suspect", "members --sort "]),
         (
             "members --sort ",
-            [f"members --sort {key}" for key in ("address", "state", "age", "contact", "failures")],
+            [
+                f"members --sort {key}"
+                for key in ("address", "state", "age", "contact", "round-trip", "failures")
+            ],
         ),
         ("members --sort a", ["members --sort address", "members --sort age"]),
         ("members --state 7 --s", ["members --state 7 --suspect", "members --state 7 --sort "]),

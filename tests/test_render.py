@@ -35,6 +35,14 @@ def test_duration(seconds: float | None, text: str) -> None:
     assert render.duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.0, "<1ms"), (0.0123, "12ms"), (0.9994, "999ms"), (0.9996, "1.0s"), (12.34, "12.3s")],
+)
+def test_round_trip(seconds: float | None, text: str) -> None:
+    assert render.round_trip(seconds) == text
+
+
 def test_the_seeds_listings() -> None:
     members = [MemberView(Entry(A, 1630281124, 1), True, 0, None, "", 0)]
     assert render.csv(members) == ["127.0.0.1:5001,1630281124,1"]
@@ -45,13 +53,15 @@ def test_member_table_is_aligned() -> None:
     members = [
         MemberView(Entry(A, 1630281124, 1), True, 3723, None, "", 0),
         MemberView(Entry(B, 1630281124, 2), False, 9, None, "join", 0),
-        MemberView(Entry(Address("10.10.10.10", 50000), 1, 9), False, 90000, 65, "127.0.0.1:5001", 2),
+        MemberView(
+            Entry(Address("10.10.10.10", 50000), 1, 9), False, 90000, 65, "127.0.0.1:5001", 2, took_s=1.21
+        ),
     ]
     assert render.member_table(members) == [
-        "address            state  age    last contact  learned from    health",
-        "127.0.0.1:5001     1      1h02m  -             self            ok",
-        "[::1]:5002         2      9s     never         join            ok",
-        "10.10.10.10:50000  9      1d01h  1m05s         127.0.0.1:5001  suspect (2)",
+        "address            state  age    last contact  round-trip  learned from    health",
+        "127.0.0.1:5001     1      1h02m  -             -           self            ok",
+        "[::1]:5002         2      9s     never         -           join            ok",
+        "10.10.10.10:50000  9      1d01h  1m05s         1.2s        127.0.0.1:5001  suspect (2)",
     ]
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "gossip.store": {"gossip.core"},
     "gossip.keeper": {"gossip.core", "gossip.log", "gossip.store"},
     "gossip.aliases": {"gossip.core", "gossip.log", "gossip.net"},
+    "gossip.pulling": {"gossip.core", "gossip.net"},
     "gossip.daemon": {
         "gossip.aliases",
         "gossip.core",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "gossip.shell",
         "gossip.store",
         "gossip.keeper",
+        "gossip.pulling",
         "gossip.tuning",
     },
     "gossip.tuning": {"gossip.config", "gossip.core", "gossip.log"},

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from gossip.core import events as ev
 from gossip.core.address import Address
 from gossip.core.beliefs import Beliefs
+from gossip.core.convergence import Convergence
 from gossip.core.effects import Purpose
 from gossip.core.entry import Entry
 from gossip.core.instant import Instant
 from gossip.core.pulls import OpenPull
 from gossip.core.reply import Reply, ReplyProblem, cluster_of, compose, lines_unknown_to, read
 from gossip.core.settings import Settings
-from gossip.core.wire import Decoded, End, Pulled, Rules, decode
+from gossip.core.wire import CUT, Decoded, End, Pulled, Rules, decode
 
 _SUSPECTS_TOLD = 16
 _MISMATCH_TOLD_EVERY_S = 60.0
@@ -34,6 +35,7 @@ class Hearing:
         self._refuted = False
         self._refuted_of: dict[Address, list[float]] = {}  # when, by who held what was refuted
         self._mismatch_told: dict[Address, float] = {}
+        self.convergence = Convergence(beliefs.table)
         self.leaving = False
 
     def use(self, settings: Settings) -> None:
@@ -71,6 +73,11 @@ class Hearing:
                 events += self._beliefs.strike(peer, "rejected_lines", now)
             if pulled.end is End.EMPTY_LINE:
                 reply = self._reply_to(peer, decoded, now)
+            self.convergence.note(events, now, pull.claims)
+            self.convergence.seen(peer, decoded.seen, now, whole=pulled.end not in CUT)
+            member = self._beliefs.table.get(peer)
+            if member is not None:
+                member.took_s = now.mono - pull.began
         taken = sum(isinstance(event, _TAKEN) for event in events)
         return [_pull_finished(peer, pull, pulled, decoded, taken, now), *events], reply
 
@@ -95,6 +102,8 @@ class Hearing:
             events += beliefs.called(caller, now)
         if caller in beliefs.table:
             events += self._hearsay_of_caller(reply, now)
+            self.convergence.note(events, now)
+            self.convergence.seen(caller, heard.seen, now, whole=False)
         return events
 
     def _hearsay_of_caller(self, reply: Reply, now: Instant) -> list[ev.Event]:

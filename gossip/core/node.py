@@ -95,6 +95,10 @@ class Node:
         """Return the blacklisted and the blocked, by address."""
         return views.blacklist_of(self._beliefs, now)
 
+    def convergence(self, now: Instant) -> views.ConvergenceView | None:
+        """Return how far the last change is known to have come, None before the first."""
+        return self._hearing.convergence.view(now)
+
     def explain(self, address: Address, now: Instant) -> views.Story:
         """Return all that is known of an address, and how it came to be."""
         is_own = address == self.own.address
@@ -222,6 +226,7 @@ class Node:
         timestamp = max(int(now.wall), previous.timestamp + 1)
         self._beliefs.table.set_own(Entry(previous.address, timestamp, state))
         out = Output(events=[ev.OwnStateSet(previous.state, state, timestamp)])
+        self._hearing.convergence.note(out.events, now)
         self._pull_some(Purpose.POKE, self._pulls.pokes_left(), out, now)
         return self._finish(out, now)
 

@@ -23,7 +23,7 @@ class Member:
 
     Times are monotonic seconds. `failures` counts failed pulls in a row; until `trusted_until` nobody's
     suspicion is followed; at `left_at` it said that it shuts down; until `stays_until` that is not believed
-    again.
+    again. `took_s` is how long the last pull that it answered took.
     """
 
     entry: Entry
@@ -35,6 +35,7 @@ class Member:
     trusted_until: float = 0.0
     left_at: float | None = None
     stays_until: float = 0.0
+    took_s: float | None = None
 
 
 class Table:

@@ -17,7 +17,8 @@ from gossip.core.settings import Difference
 class MemberView:
     """One row of `members`. Times are seconds before now; `contact_s` is None before the first contact.
 
-    `blacklisted` is why, for one that is no member any more.
+    `blacklisted` is why, for one that is no member any more. `took_s` is how many seconds its last pull that
+    it answered took, None where there was none yet.
     """
 
     entry: Entry
@@ -27,6 +28,7 @@ class MemberView:
     learned_from: str
     failures: int
     blacklisted: str = ""
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,23 @@ class Status:
     blacklisted: int
     strategy: str | None
     trust: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConvergenceView:
+    """How far the last change of a state has come: `known` of `members` are known to have it.
+
+    `since_s` is seconds since this node learned of it; `took_s` is how many seconds it took until all were
+    known to have it, None while they are not.
+    """
+
+    subject: Address
+    state: int
+    timestamp: int
+    since_s: float
+    known: int
+    members: int
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +157,9 @@ def member_of(beliefs: Beliefs, address: Address, now: Instant) -> MemberView | 
         return None
     contact_s = None if member.contacted is None else now.mono - member.contacted
     age_s = max(0.0, now.wall - member.entry.timestamp)
-    return MemberView(member.entry, False, age_s, contact_s, member.source, member.failures)
+    return MemberView(
+        member.entry, False, age_s, contact_s, member.source, member.failures, took_s=member.took_s
+    )
 
 
 def blacklist_of(beliefs: Beliefs, now: Instant) -> list[BlacklistView]:

@@ -49,7 +49,7 @@ class End(StrEnum):
 
 
 # The peer did not say that its table was whole: an unfinished last line is nobody's fault.
-_CUT = frozenset({End.TIMEOUT, End.RESET, End.MAX_BYTES, End.MAX_LINES})
+CUT = frozenset({End.TIMEOUT, End.RESET, End.MAX_BYTES, End.MAX_LINES})
 
 
 class Pulled(NamedTuple):
@@ -184,7 +184,7 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
     del lines[max_lines:]
     if tail and len(lines) < max_lines:
         whole = isinstance(parse_line(tail, rules), Entry)
-        if whole or pulled.end not in _CUT or len(tail) > rules.max_line_bytes:
+        if whole or pulled.end not in CUT or len(tail) > rules.max_line_bytes:
             lines.append(tail)
     seen = set(lines)
     fresh = seen - known

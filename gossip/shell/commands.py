@@ -21,6 +21,7 @@ from gossip.shell.registry import (
     joined,
     name_of,
     names,
+    needs_terminal,
     run,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "command",
     "listings",
     "name_of",
+    "needs_terminal",
     "run",
     "told",
     "tuning",

@@ -7,7 +7,16 @@ from typing import Protocol
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
-from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView, Status, Story, Tuned
+from gossip.core.views import (
+    BlacklistView,
+    ConvergenceView,
+    JoinReport,
+    MemberView,
+    SettingView,
+    Status,
+    Story,
+    Tuned,
+)
 
 
 class Tuner(Protocol):
@@ -38,6 +47,9 @@ class Console(Protocol):
 
     def blacklist(self) -> Sequence[BlacklistView]:
         """Return the blacklisted and the blocked, by address."""
+
+    def convergence(self) -> ConvergenceView | None:
+        """Return how far the last change is known to have come, None before the first."""
 
     def join(self, address: Address) -> JoinReport:
         """Pull from an address now and wait for the result (at most the pull's time-out)."""

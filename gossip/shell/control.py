@@ -19,7 +19,7 @@ from gevent.server import StreamServer
 
 from gossip.core.events import Event
 from gossip.core.settings import ControlSettings
-from gossip.shell import protocol, render
+from gossip.shell import picture, protocol, render
 from gossip.shell.commands import Result, candidates, name_of, run
 from gossip.shell.console import Console
 from gossip.shell.protocol import (
@@ -27,6 +27,8 @@ from gossip.shell.protocol import (
     Complete,
     Follow,
     Hello,
+    Look,
+    Looked,
     News,
     Offer,
     Offers,
@@ -140,13 +142,15 @@ class ControlServer:
         match request:
             case Run(id, text):
                 result = self._run(text)
-                return Outcome(id, result.ok, result.lines, result.stop, result.is_misuse)
+                return Outcome(id, result.ok, result.lines, result.stop, result.is_misuse, result.opens)
             case Complete(id, text):
                 found = candidates(self._console, text)
                 return Offers(id, tuple(Offer(one.text, one.meaning, one.replaces) for one in found))
             case Follow(id):
                 client.follows = True
                 return Outcome(id, ok=True)
+            case Look(id):
+                return Looked(id, picture.take(self._console))
 
     def _run(self, line: str) -> Result:
         if name_of(line) in ("quit", "detach"):

@@ -35,6 +35,7 @@ def member(view: MemberView) -> Fields:
         **entry(view.entry),
         "age_s": _seconds(view.age_s),
         "contact_s": None if view.is_own else _seconds(view.contact_s),
+        "round_trip_s": _seconds(view.took_s),
         "learned_from": view.learned_from or None,
         "failures": view.failures,
         "is_own": view.is_own,

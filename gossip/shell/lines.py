@@ -9,7 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from gevent.hub import get_hub
 from gevent.socket import wait_read, wait_write
 
-from gossip.shell.commands import LINE_MAX, Result, run
+from gossip.shell.commands import LINE_MAX, Result, needs_terminal, run
 from gossip.shell.console import Console
 
 _CHUNK_BYTES = 65_536
@@ -33,6 +33,8 @@ def run_lines(console: Console, input: HasFileno | None, output: HasFileno | Non
         source, sink = _descriptor(input), _descriptor(output)
         for line in _lines(source):
             result = _too_long() if line is None else run(console, line)
+            if result.opens:
+                result = Result((needs_terminal(result.opens),), ok=False)
             _write(sink, result)
             if result.stop:
                 return

@@ -21,6 +21,7 @@ _MEMBER_KEYS: dict[str, Callable[[MemberView], Any]] = {
     "state": lambda view: view.entry.state,
     "age": lambda view: view.age_s,
     "contact": lambda view: math.inf if view.contact_s is None else view.contact_s,
+    "round-trip": lambda view: math.inf if view.took_s is None else view.took_s,
     "failures": lambda view: view.failures,
 }
 _BLACKLIST_KEYS: dict[str, Callable[[BlacklistView], Any]] = {
@@ -52,7 +53,7 @@ def _table(console: Console, args: list[str], state: str = "", json: bool = Fals
 @command(
     "members",
     "members",
-    "show all members: state, age, last contact, where learned, health",
+    "show all members: state, age, contact, round-trip, where learned, health",
     options=(
         _STATE,
         Option("suspect", "only those whose last pull failed"),
@@ -143,6 +144,11 @@ def _explain(console: Console, args: list[str], *, json: bool = False) -> Result
 def _status(console: Console, args: list[str], *, json: bool = False) -> Result:
     now = console.status()
     return Result((data.line(data.status(now)) if json else render.toolbar(now),))
+
+
+@command("watch", "watch", "show the node live, on the whole screen", example="watch")
+def _watch(console: Console, args: list[str]) -> Result:
+    return Result(opens="watch")
 
 
 def _in_state(members: Iterable[MemberView], state: str) -> list[MemberView]:

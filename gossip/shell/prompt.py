@@ -29,6 +29,7 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from gossip.shell import commands, render, terminal
+from gossip.shell.screens import Screens
 from gossip.shell.shells import Shell
 
 _MESSAGE = "gossip> "
@@ -69,6 +70,7 @@ class Prompt:
             interrupt_exception=_Cleared,
             eof_exception=EOFError,
         )
+        self._screens = Screens(shell, self._session.input, self._session.output)
 
     def run(self, banner: Sequence[str] = ()) -> None:
         """Ask and obey until the user leaves or another greenlet closes the prompt."""
@@ -89,6 +91,8 @@ class Prompt:
 
         What a running command will tell itself is left out.
         """
+        if self._screens.tell(line):
+            return
         if line.startswith(self._told_by_result):
             return
         if len(self._news) == _NEWS_MAX:
@@ -103,6 +107,8 @@ class Prompt:
     def close(self) -> None:
         """Make `run` return soon, whether it asks or obeys; callable from any greenlet."""
         self._is_closing = True
+        if self._screens.close():
+            return
         if self._loop is not None and self._asking is not None:
             self._loop.call_soon_threadsafe(self._asking.cancel)
         else:
@@ -152,6 +158,8 @@ class Prompt:
             self._is_command_running = False
             self._told_by_result = ()
         self._print(result.lines)
+        if result.opens and not self._is_closing:
+            self._print(self._screens.show(result.opens))
         return not result.stop and not self._is_closing
 
     def _show_news(self) -> None:

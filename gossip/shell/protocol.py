@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gossip.shell.picture import Picture
+
 VERSION = 1
 LINE_MAX_BYTES = 32_768  # a command of the greatest length, each character escaped
 
@@ -31,6 +33,12 @@ class Follow(msgspec.Struct, frozen=True, tag_field="do", tag="follow", forbid_u
     id: int
 
 
+class Look(msgspec.Struct, frozen=True, tag_field="do", tag="look", forbid_unknown_fields=True):
+    """Take a picture of the node; the answer is a Looked."""
+
+    id: int
+
+
 class Hello(msgspec.Struct, frozen=True, tag_field="is", tag="hello"):
     """The node's first line: its address, and the version of this protocol."""
 
@@ -39,13 +47,17 @@ class Hello(msgspec.Struct, frozen=True, tag_field="is", tag="hello"):
 
 
 class Outcome(msgspec.Struct, frozen=True, tag_field="is", tag="outcome"):
-    """What a command answered; the node ends the connection after one with `stop`."""
+    """What a command answered; the node ends the connection after one with `stop`.
+
+    `opens` is what a terminal goes on to show, such as `watch`.
+    """
 
     id: int
     ok: bool
     lines: tuple[str, ...] = ()
     stop: bool = False
     is_misuse: bool = False
+    opens: str = ""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -63,6 +75,13 @@ class Offers(msgspec.Struct, frozen=True, tag_field="is", tag="offers"):
     offers: tuple[Offer, ...]
 
 
+class Looked(msgspec.Struct, frozen=True, tag_field="is", tag="picture"):
+    """The node, as it is now."""
+
+    id: int
+    picture: Picture
+
+
 class News(msgspec.Struct, frozen=True, tag_field="is", tag="news"):
     """Something that happened at the node; `lost` counts those left out before it, for a slow reader."""
 
@@ -76,8 +95,8 @@ class Problem(msgspec.Struct, frozen=True, tag_field="is", tag="problem"):
     problem: str
 
 
-Request = Run | Complete | Follow
-Answer = Hello | Outcome | Offers | News | Problem
+Request = Run | Complete | Follow | Look
+Answer = Hello | Outcome | Offers | Looked | News | Problem
 
 _requests = msgspec.json.Decoder(Request)
 _answers = msgspec.json.Decoder(Answer)

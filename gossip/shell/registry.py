@@ -23,7 +23,7 @@ STATE_RULE = "the state is one digit, 0 to 9"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command shows; `stop` tells a shell to end.
+    """What a command shows; `stop` tells a shell to end, `opens` what a terminal goes on to show.
 
     Where it is not `ok`, `is_misuse` tells a line that no node could obey from one that this one refused.
     """
@@ -32,6 +32,7 @@ class Result:
     ok: bool = True
     stop: bool = False
     is_misuse: bool = False
+    opens: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,12 @@ def run(console: Console, line: str) -> Result:
         return found.handler(console, args, **options)
     except CommandError as error:
         return Result((str(error),), ok=False, is_misuse=isinstance(error, UsageError))
+
+
+def needs_terminal(opens: str) -> str:
+    """Say why what a result opens is not shown, where there is no terminal to show it."""
+    name = render.typed(opens.partition(" ")[0])
+    return f"{name} needs a terminal: gossipd.py attach"
 
 
 def name_of(line: str) -> str:

@@ -14,11 +14,14 @@ from gossip.core.text import printable
 from gossip.shell import protocol
 from gossip.shell.commands import Result
 from gossip.shell.complete import Candidate
+from gossip.shell.picture import Picture
 from gossip.shell.protocol import (
     Answer,
     Complete,
     Follow,
     Hello,
+    Look,
+    Looked,
     News,
     Offers,
     Outcome,
@@ -30,10 +33,12 @@ from gossip.shell.sockets import SocketError
 
 _HELLO_S = 5.0
 _COMPLETE_S = 1.0  # who waits longer for a Tab types on
+_LOOK_S = 2.0
 _TOOLBAR_EVERY_S = 1.0
 _TOOLBAR_WAIT_S = 60.0  # behind a command that takes its time
 _CHUNK_BYTES = 65_536
 _LINE_MAX_BYTES = 64 * 1024 * 1024  # a hundred thousand members and more
+_Awaited = Outcome | Offers | Looked
 
 
 class Gone(SocketError):
@@ -48,7 +53,7 @@ class Remote:
         self._sock = sock
         self._lines = _lines(sock)
         self._ids = count(1)
-        self._waiting: dict[int, AsyncResult[Outcome | Offers]] = {}
+        self._waiting: dict[int, AsyncResult[_Awaited]] = {}
         self._on_news: Callable[[str], None] = lambda line: None
         try:
             with Timeout(_HELLO_S, TimeoutError):
@@ -90,16 +95,23 @@ class Remote:
         assert isinstance(offers, Offers)
         return offers
 
-    def ask(self, request: Request) -> Outcome | Offers:
+    def look(self) -> Picture:
+        """Ask for a picture of the node; raise TimeoutError when it is busy, or Gone."""
+        with Timeout(_LOOK_S, TimeoutError):
+            looked = self.ask(Look(next(self._ids)))
+        assert isinstance(looked, Looked)
+        return looked.picture
+
+    def ask(self, request: Request) -> _Awaited:
         """Send a request and wait for its answer; raise Gone when the connection has ended."""
-        waiting: AsyncResult[Outcome | Offers] = AsyncResult()
+        waiting: AsyncResult[_Awaited] = AsyncResult()
         self._waiting[request.id] = waiting
         try:
             if self.is_gone:
                 raise Gone(f"{self.node} has gone away")
             with suppress(OSError):  # the reader finds out, and tells
                 self._sock.sendall(protocol.encode(request))
-            answer: Outcome | Offers = waiting.get()
+            answer: _Awaited = waiting.get()
             return answer
         finally:
             del self._waiting[request.id]
@@ -121,7 +133,7 @@ class Remote:
                 if answer.lost:
                     self._on_news(f"({answer.lost} lines of news left out)")
                 self._on_news(printable(answer.line))
-            elif isinstance(answer, Outcome | Offers) and answer.id in self._waiting:
+            elif isinstance(answer, Outcome | Offers | Looked) and answer.id in self._waiting:
                 self._waiting[answer.id].set(answer)
         for waiting in list(self._waiting.values()):
             waiting.set_exception(Gone(f"{self.node} has gone away"))
@@ -143,7 +155,8 @@ class RemoteShell:
         except Gone:
             return Result(ok=False, stop=True)
         self.has_left = self.has_left or outcome.stop
-        return Result(tuple(map(printable, outcome.lines)), outcome.ok, outcome.stop, outcome.is_misuse)
+        lines = tuple(map(printable, outcome.lines))
+        return Result(lines, outcome.ok, outcome.stop, outcome.is_misuse, outcome.opens)
 
     def candidates(self, text: str) -> Sequence[Candidate]:
         """Ask the node what could complete the last word; nothing while it is busy."""
@@ -158,6 +171,13 @@ class RemoteShell:
     def toolbar(self) -> str:
         """Return the node in one line, as it was a second ago."""
         return self._toolbar
+
+    def look(self) -> Picture | None:
+        """Ask the node for a picture of it; None when it is busy, or has gone away."""
+        try:
+            return self._remote.look()
+        except (TimeoutError, Gone):
+            return None
 
     def leave(self) -> None:
         """Leave the node running."""

@@ -15,8 +15,8 @@ from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView
 
 _TEXT_MAX = 200  # a reason or a source: more than this is nothing a user reads
 _TYPED_MAX = 40  # what was typed, shown back in an error
-_MEMBER_HEADER = ("address", "state", "age", "last contact", "learned from", "health")
 _SETTING_HEADER = ("setting", "value", "default", "")
+_MEMBER_HEADER = ("address", "state", "age", "last contact", "round-trip", "learned from", "health")
 _BLACKLIST_HEADER = ("address", "reason", "since", "next retry", "retries")
 
 
@@ -45,6 +45,15 @@ def duration(seconds: float | None) -> str:
     if hours < 24:
         return f"{sign}{hours}h{minutes:02}m"
     return f"{sign}{hours // 24}d{hours % 24:02}h"
+
+
+def round_trip(seconds: float | None) -> str:
+    """Render how long a pull took: `12ms`, `1.2s`; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.9995:
+        return f"{1000 * seconds:.0f}ms" if seconds >= 0.001 else "<1ms"
+    return f"{seconds:.1f}s"
 
 
 def count(number: int, singular: str, plural: str) -> str:
@@ -84,6 +93,7 @@ def _member_row(member: MemberView) -> tuple[str, ...]:
         str(member.entry.state),
         duration(member.age_s),
         "-" if member.is_own else duration(member.contact_s),
+        round_trip(member.took_s),
         "self" if member.is_own else shown(member.learned_from) or "-",
         _health(member),
     )

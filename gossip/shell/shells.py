@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gossip.shell import commands, render
+from gossip.shell import commands, picture, render
 from gossip.shell.commands import Result
 from gossip.shell.complete import Candidate
 from gossip.shell.console import Console
+from gossip.shell.picture import Picture
 
 
 class Shell(Protocol):
-    """Lines of text to and from a node; safe to call from the terminal's greenlet only."""
+    """Lines of text to and from a node, for the greenlets of one terminal."""
 
     def run(self, line: str) -> Result:
         """Do what a line says and wait for the result; KeyboardInterrupt ends the wait."""
@@ -22,6 +23,9 @@ class Shell(Protocol):
 
     def toolbar(self) -> str:
         """Return the node in one line; returns at once."""
+
+    def look(self) -> Picture | None:
+        """Take a picture of the node; None when it does not answer within seconds."""
 
     def leave(self) -> None:
         """Do what the end of the user's input means."""
@@ -44,6 +48,10 @@ class LocalShell:
     def toolbar(self) -> str:
         """Return the node in one line."""
         return render.toolbar(self._console.status())
+
+    def look(self) -> Picture | None:
+        """Take a picture of the node."""
+        return picture.take(self._console)
 
     def leave(self) -> None:
         """Stop the node."""

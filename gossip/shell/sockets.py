@@ -151,6 +151,7 @@ def connect(path: Path) -> socket.socket:
     try:
         sock.settimeout(_CONNECT_S)
         sock.connect(str(path))
+        sock.settimeout(None)  # a node may take its time over a command
     except OSError as error:
         sock.close()
         missing = error.errno in (errno.ENOENT, errno.ECONNREFUSED)
