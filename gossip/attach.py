@@ -9,23 +9,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 import gevent
 
 from gossip.arguments import Parser
 from gossip.core.text import printable
-from gossip.shell.commands import needs_terminal
+from gossip.shell.commands import name_of, needs_terminal
 from gossip.shell.protocol import Outcome
 from gossip.shell.remote import Remote, RemoteShell
+from gossip.shell.shells import Lines
 from gossip.shell.sockets import Ambiguous, SocketError, reach
 
 DONE, REFUSED, USAGE, NO_NODE = 0, 1, 2, 3
 _STOP_S = 90.0  # longer than node.shutdown_s may be
 _CALL_USAGE = "gossipd.py call COMMAND [ARGUMENT | OPTION]... [--json] [--socket PATH]"
 _CALL_EPILOG = """\
-`call help` lists the commands of the node, `call help COMMAND` their options. Exit status: 0 done, 1 refused,
-2 wrong usage, 3 no node there."""
+`call help` lists the commands of the node, `call help COMMAND` their options; `call trace ADDRESS` goes on
+until Ctrl-C, which ends it with status 0. Exit status: 0 done, 1 refused, 2 wrong usage, 3 no node there."""
 _ATTACH_EPILOG = """\
 quit, detach or Ctrl-D leave the node running; stop stops it. Exit status: 0 left, 2 wrong usage, 3 no node
 there, or it went away."""
@@ -52,6 +54,8 @@ def call(argv: Sequence[str]) -> int:
         remote = Remote(reach(args.socket))
         try:
             outcome = remote.run(line)
+            if name_of(outcome.opens) == "trace":
+                return _follow(remote, outcome)
             if outcome.stop:
                 remote.wait_end(_STOP_S)
         finally:
@@ -64,6 +68,24 @@ def call(argv: Sequence[str]) -> int:
     if outcome.ok:
         return DONE
     return USAGE if outcome.is_misuse else REFUSED
+
+
+def _follow(remote: Remote, outcome: Outcome) -> int:
+    """Print what a trace tells until Ctrl-C, which is how one ends, or until nobody reads it."""
+    _, address, *options = outcome.opens.split()
+    lines = Lines()
+    held = gevent.signal_handler(signal.SIGINT, lines.end)
+    remote.when_gone(lines.end)
+    try:
+        _write(sys.stdout, outcome.lines)
+        remote.trace(address, lines.put, json="--json" in options)
+        lines.show(lambda line: _write(sys.stdout, [line]))
+    except BrokenPipeError:
+        _let_go(sys.stdout)
+        return DONE
+    finally:
+        held.cancel()
+    return _fail(SocketError(f"{remote.node} has gone away")) if remote.is_gone else DONE
 
 
 def attach(argv: Sequence[str], history_file: str) -> int:
@@ -103,10 +125,19 @@ def _print(outcome: Outcome) -> None:
     is_data = bool(outcome.lines) and outcome.lines[0].startswith(("{", "["))
     stream = sys.stdout if outcome.ok or is_data else sys.stderr
     try:
-        stream.write("".join(f"{printable(line)}\n" for line in outcome.lines))
-        stream.flush()
-    except BrokenPipeError:  # its reader has seen enough; the interpreter flushes once more at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _write(stream, outcome.lines)
+    except BrokenPipeError:
+        _let_go(stream)
+
+
+def _write(stream: TextIO, lines: Iterable[str]) -> None:
+    stream.write("".join(f"{printable(line)}\n" for line in lines))
+    stream.flush()
+
+
+def _let_go(stream: TextIO) -> None:
+    """Give up a stream whose reader has seen enough: the interpreter flushes it once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(error: SocketError) -> int:

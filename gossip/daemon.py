@@ -26,7 +26,7 @@ from gossip.core.events import Event
 from gossip.core.instant import Instant
 from gossip.core.node import Node
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Status, Story
+from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Reading, Status, Story
 from gossip.core.wire import Failure, Pulled
 from gossip.keeper import Keeper, load
 from gossip.log.events import NodeLog
@@ -34,6 +34,7 @@ from gossip.net.listener import Listener, listening_socket
 from gossip.net.names import resolve_all
 from gossip.net.puller import Take, pull, source_for
 from gossip.pulling import Pulling
+from gossip.readings import Readings
 from gossip.store import Store
 from gossip.tuning import Tuning
 
@@ -66,6 +67,7 @@ class Daemon:
         self._aliases = Aliases(lambda port: self._listen_at(self._listen[0], port), log)
         self._timers: dict[Timer, Greenlet] = {}
         self._pulls = Pulling(self._call, self._handle, self._node.abandon_pull, self.crashed)
+        self._readings = Readings(self._node.inspect, _now, self._call, self._spawn)
         self._joining: Greenlet | None = None
         self._watchers: list[Watcher] = []
         self._is_down = False
@@ -82,9 +84,10 @@ class Daemon:
         """Where it listens, as the settings say."""
         return self._settings.node.listen
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call `watcher` with every event from now on; it must not block."""
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher`, which must not block, with every event until the function returned is called."""
         self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     # Start and stop.
 
@@ -116,7 +119,7 @@ class Daemon:
         if self._listener is not None:
             self._listener.stop()
         self._aliases.close()
-        rounds = [*self._timers.values(), self._joining]
+        rounds = [*self._timers.values(), self._joining, *self._readings.open.values()]
         gevent.killall([greenlet for greenlet in rounds if greenlet is not None])
         self._interpret(self._node.handle_stop(_now()))
         self._pulls.finish(min(_PATIENCE_S, deadline - save_s - time.monotonic()))
@@ -190,6 +193,10 @@ class Daemon:
             if listener is not None:
                 listener.use(settings.listener, settings.reply)
 
+    def read(self, address: Address) -> Reading:
+        """Read the table of an address on a connection of its own, and believe nothing of it."""
+        return self._readings.read(address, self._pulls.get(address))
+
     # The interpreter of effects.
 
     def _interpret(self, out: Output) -> Output:
@@ -202,7 +209,7 @@ class Daemon:
                 case Pull(peer, purpose) if self.stopping.is_set() and purpose is not Purpose.LEAVE:
                     self._node.abandon_pull(peer)
                 case Pull(peer):
-                    self._pulls.start(peer)
+                    self._pulls.start(peer, self._readings.open.get(peer))
                 case SendReply():
                     pass  # `Pulling` sends it, on the pull's own connection.
                 case effects.AnswerAt(addresses):

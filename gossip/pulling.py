@@ -35,9 +35,13 @@ class Pulling:
         self._crashed = crashed
         self._open: dict[Address, Greenlet] = {}
 
-    def start(self, peer: Address) -> None:
-        """Begin a pull and return at once."""
-        greenlet = gevent.spawn(self._pull, peer, self._open.get(peer))
+    def get(self, peer: Address) -> Greenlet | None:
+        """Return the open pull of a peer, or None."""
+        return self._open.get(peer)
+
+    def start(self, peer: Address, reading: Greenlet | None) -> None:
+        """Begin a pull once what else reads from this peer is over; return at once."""
+        greenlet = gevent.spawn(self._pull, peer, self._open.get(peer) or reading)
         greenlet.link_exception(self._crashed)
         self._open[peer] = greenlet
 

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
+from gossip.core.events import Event
+from gossip.core.inspection import inspect
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Status, Story
+from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Reading, Status, Story
+from gossip.core.wire import End, Pulled, Rules
 from gossip.log import EventLog
 from gossip.tuning import Tuning
 
@@ -35,6 +38,8 @@ class FakeConsole:
         log = EventLog(None, "info").bind(str(OWN))
         self.tuning = Tuning(Settings(), None, self.used.append, self.status, log)
         self.on_join: Callable[[Address], None] = lambda address: None
+        self.tables: dict[Address, bytes] = {}
+        self.watchers: list[Callable[[Event], None]] = []
 
     def status(self) -> Status:
         count = 1 + len(self.others)
@@ -83,6 +88,22 @@ class FakeConsole:
         member = next((view for view in self.members() if view.entry.address == address), None)
         row = next((row for row in self.blocked if row.address == address), None)
         return Story(address, member, row, (), 1_630_284_847.0)
+
+    def read(self, address: Address) -> Reading:
+        if address not in self.tables:
+            return Reading(address, 0.2, 0, "refused")
+        data, held = self.tables[address], {view.entry.line for view in self.members()}
+        rules = Rules(128, 1_630_284_847 + 60, loopback_ok=True)
+        found = inspect(Pulled(data, End.EMPTY_LINE), address, OWN, held, rules, 20_000)
+        return Reading(address, 1.25, len(data), None, End.EMPTY_LINE, found)
+
+    def watch(self, watcher: Callable[[Event], None]) -> Callable[[], None]:
+        self.watchers.append(watcher)
+        return lambda: self.watchers.remove(watcher)
+
+    def emit(self, event: Event) -> None:
+        for watcher in list(self.watchers):
+            watcher(event)
 
     def stop(self) -> None:
         self.is_stopped = True

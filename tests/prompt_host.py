@@ -15,6 +15,8 @@ import gevent
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
+from gossip.core.address import Address
+from gossip.core.events import StateChanged
 from gossip.shell import commands
 from gossip.shell.commands import Result, command
 from gossip.shell.console import Console
@@ -23,6 +25,7 @@ from gossip.shell.shells import LocalShell
 from tests.fake_console import FakeConsole
 
 BURST = 40
+CHANGED = Address("128.84.213.43", 9876)
 ticks = 0
 
 
@@ -56,12 +59,18 @@ def _main() -> int:
     prompt = Prompt(LocalShell(console), history_file=sys.argv[1])
     console.on_join = lambda address: prompt.tell(f"{address} --> 7")
     gevent.spawn(_tick)
-    gevent.signal_handler(signal.SIGUSR1, prompt.tell, "128.84.213.43:9876 --> 7")
+    gevent.signal_handler(signal.SIGUSR1, _happen, prompt, console)
     gevent.signal_handler(signal.SIGUSR2, _burst, prompt)
     gevent.signal_handler(signal.SIGTERM, prompt.close)
     prompt.run([f"the fake node; {len(commands.REGISTRY)} commands"])
     print(f"ended, stopped: {console.is_stopped}")
     return 0
+
+
+def _happen(prompt: Prompt, console: FakeConsole) -> None:
+    """Let a state change, which is news, and an event for those who trace."""
+    prompt.tell(f"{CHANGED} --> 7")
+    console.emit(StateChanged(CHANGED, 1, 7, 1_630_281_124, "first-hand"))
 
 
 def _burst(prompt: Prompt) -> None:

@@ -49,8 +49,8 @@ def test_a_session_as_the_documentation_has_it(serve: Serve) -> None:
         "is": "offers",
         "id": 7,
         "offers": [
-            {"text": str(PEER), "meaning": "member, state 1", "replaces": 2},
-            {"text": "127.0.0.1:5009", "meaning": "refused", "replaces": 2},
+            {"text": "127.0.0.1:5009", "meaning": "blacklisted 1m05s ago: refused", "replaces": 2},
+            {"text": str(PEER), "meaning": "member, state 1, answered 3s ago", "replaces": 2},
         ],
     }
     assert client.run("quit") == {**outcome, "lines": [f"{OWN} goes on; stop stops it"], "stop": True}

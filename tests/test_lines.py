@@ -57,6 +57,13 @@ def test_lines_that_are_no_text_or_too_long(tmp_path: Path) -> None:
     ]
 
 
+def test_what_would_never_end_is_refused(tmp_path: Path) -> None:
+    lines, console = _feed(tmp_path, b"trace 10.0.0.2:7000 --json\n1\n")
+    refusal = "trace needs a terminal, or gossipd.py call trace 10.0.0.2:7000 --json"
+    assert lines == [refusal, "127.0.0.1:5001 --> 1"]
+    assert not console.watchers
+
+
 def test_quit_ends_the_lines(tmp_path: Path) -> None:
     lines, console = _feed(tmp_path, b"quit\n1\n")
     assert lines == []

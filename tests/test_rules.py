@@ -39,10 +39,12 @@ MAY_IMPORT = {
         "gossip.store",
         "gossip.keeper",
         "gossip.pulling",
+        "gossip.readings",
         "gossip.tuning",
     },
     "gossip.tuning": {"gossip.config", "gossip.core", "gossip.log"},
     "gossip.hangup": {"gossip.daemon"},
+    "gossip.readings": {"gossip.core", "gossip.net"},
     "gossip.control": {"gossip.core", "gossip.daemon", "gossip.log", "gossip.shell"},
     "gossip.process": {
         "gossip.config",

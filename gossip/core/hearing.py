@@ -14,6 +14,7 @@ from gossip.core.beliefs import Beliefs
 from gossip.core.convergence import Convergence
 from gossip.core.effects import Purpose
 from gossip.core.entry import Entry
+from gossip.core.inspection import Inspection, inspect
 from gossip.core.instant import Instant
 from gossip.core.pulls import OpenPull
 from gossip.core.reply import Reply, ReplyProblem, cluster_of, compose, lines_unknown_to, read
@@ -80,6 +81,12 @@ class Hearing:
                 member.took_s = now.mono - pull.began
         taken = sum(isinstance(event, _TAKEN) for event in events)
         return [_pull_finished(peer, pull, pulled, decoded, taken, now), *events], reply
+
+    def inspect(self, peer: Address, pulled: Pulled, now: Instant) -> Inspection:
+        """Tell line by line what this node makes of a peer's table, and believe nothing."""
+        table, rules = self._beliefs.table, self._rules(peer.is_loopback, now)
+        max_lines, cluster = self._settings.pull.max_lines, self._settings.node.cluster
+        return inspect(pulled, peer, table.own.address, table.lines, rules, max_lines, cluster)
 
     def reply(self, host: str, pulled: Pulled, now: Instant) -> list[ev.Event]:
         """Judge what a caller from `host` (its IP) said after it had read the table."""

@@ -14,19 +14,18 @@ from gossip.core.address import Address
 from gossip.core.adversary import Adversary
 from gossip.core.attacks import Step
 from gossip.core.beliefs import Beliefs
-from gossip.core.effects import AnswerAt, Join, Output, Purpose, SaveSnapshot, Schedule, SendReply, Timer
+from gossip.core.effects import AnswerAt, Join, Output, Purpose, Schedule, SendReply, Timer
 from gossip.core.entry import Entry
 from gossip.core.hearing import Hearing
+from gossip.core.inspection import Inspection
 from gossip.core.instant import Instant
 from gossip.core.joining import Joining
+from gossip.core.keeping import Keeping
 from gossip.core.provenance import Provenance
 from gossip.core.pulls import OpenPull, Pulls
 from gossip.core.settings import Settings, differences
 from gossip.core.snapshot import Snapshot
 from gossip.core.wire import End, Failure, Pulled
-
-# Own timestamps ahead of the clock are kept with room for this many more, so that a burst is kept once.
-_TIMESTAMPS_AHEAD = 16
 
 
 class Node:
@@ -47,10 +46,7 @@ class Node:
         self._provenance = Provenance(settings.explain.history, 2 * settings.gossip.max_members)
         self._tick_at = now.mono
         self._joining = Joining(settings, self._beliefs, now)
-        self._kept_version = -1
-        self._first_timestamp = timestamp
-        self._kept_timestamp = kept.last_timestamp if kept else 0
-        self._save_asked = False
+        self._keeping = Keeping(self._beliefs, kept)
 
     # What others read.
 
@@ -110,11 +106,13 @@ class Node:
             now.wall,
         )
 
+    def inspect(self, peer: Address, pulled: Pulled, now: Instant) -> Inspection:
+        """Tell line by line what this node makes of a peer's table; nothing changes."""
+        return self._hearing.inspect(peer, pulled, now)
+
     def snapshot(self, now: Instant) -> Snapshot:
         """Return what is to be kept across a restart; whoever asks keeps it."""
-        self._save_asked = False
-        self._kept_version = self._version()
-        return snapshot.take(self._beliefs, max(self.own.timestamp, self._kept_timestamp), now)
+        return self._keeping.snapshot(now)
 
     # Time.
 
@@ -279,21 +277,12 @@ class Node:
                 return
             out.effects.append(self._pulls.open(peer, purpose, now))
 
-    def _version(self) -> int:
-        return self._beliefs.table.version + self._beliefs.blacklist.version
-
     def _finish(self, out: Output, now: Instant) -> Output:
         """Add what every handler may lead to: checks that are due, the record, the snapshot to be kept."""
         out.effects += self._pulls.launch_checks(now)
         self._provenance.record(out.events, now.wall, self._beliefs.table)
         if self._settings.node.data_dir:
-            # An own timestamp ahead of the clock could be given out again after a crash: it is kept first.
-            urgent = self.own.timestamp > max(now.wall, self._kept_timestamp)
-            if urgent:
-                # As much room as was needed since the start: restarts in a loop must not run far ahead.
-                given_out = self.own.timestamp - self._first_timestamp
-                self._kept_timestamp = self.own.timestamp + min(given_out, _TIMESTAMPS_AHEAD)
-            if urgent or (self._version() != self._kept_version and not self._save_asked):
-                self._save_asked = True
-                out.effects.insert(0, SaveSnapshot(urgent))
+            save = self._keeping.due(now)
+            if save is not None:
+                out.effects.insert(0, save)
         return out

@@ -8,6 +8,7 @@ from gossip.core.address import Address
 from gossip.core.beliefs import Beliefs
 from gossip.core.entry import Entry
 from gossip.core.events import PullFailed, PullFinished
+from gossip.core.inspection import Inspection
 from gossip.core.instant import Instant
 from gossip.core.provenance import Record
 from gossip.core.settings import Difference
@@ -114,6 +115,21 @@ class Tuned:
     waiting: tuple[Difference, ...] = ()
     problem: str = ""
     is_misuse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table that was read to look at it. `failure` is None when it was read, and then `inspection` is not.
+
+    `bytes` were read in `duration_ms`; `end` is how the reading ended.
+    """
+
+    address: Address
+    duration_ms: float
+    bytes: int
+    failure: str | None = None
+    end: str = ""
+    inspection: Inspection | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,15 +177,7 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
     Comparing whole lines runs in C and costs a fifth of parsing them, so that a pull costs what
     is new and not what is known. Lines that begin with `#` belong to the reply layer.
     """
-    data = pulled.data
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n")
-    *lines, tail = data.split(b"\n")
-    del lines[max_lines:]
-    if tail and len(lines) < max_lines:
-        whole = isinstance(parse_line(tail, rules), Entry)
-        if whole or pulled.end not in CUT or len(tail) > rules.max_line_bytes:
-            lines.append(tail)
+    lines, _ = lines_of(pulled, rules, max_lines)
     seen = set(lines)
     fresh = seen - known
     decoded = Decoded(lines=len(lines), seen=seen)
@@ -199,6 +191,21 @@ def decode(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> D
         else:
             decoded.reject(entry, line)
     return decoded
+
+
+def lines_of(pulled: Pulled, rules: Rules, max_lines: int) -> tuple[list[bytes], bytes]:
+    """Return the lines to judge, without their newlines, and the unfinished one that is not judged."""
+    data = pulled.data
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+    *lines, tail = data.split(b"\n")
+    del lines[max_lines:]
+    if tail and len(lines) < max_lines:
+        whole = isinstance(parse_line(tail, rules), Entry)
+        if whole or pulled.end not in CUT or len(tail) > rules.max_line_bytes:
+            lines.append(tail)
+            tail = b""
+    return lines, tail
 
 
 def parse_line(line: bytes, rules: Rules) -> Entry | Reason:

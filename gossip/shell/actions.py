@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from functools import partial
 
 from gossip.core.address import Address
 from gossip.shell import complete, data, render
 from gossip.shell.console import Console
 from gossip.shell.registry import (
+    CHANGE,
     JSON,
     STATE_RULE,
     Command,
@@ -36,14 +38,15 @@ def _other_address(console: Console, text: str, verb: str) -> Address:
 @command(
     "join",
     "join ADDRESS",
-    "connect to a node (as +)",
-    arguments=complete.addresses,
+    "pull from a node: it becomes a member or, failing, blacklisted (as +)",
+    arguments=complete.to_join,
     fewest=1,
     most=1,
     options=(JSON,),
     example="join 127.0.0.1:5002",
+    group=CHANGE,
 )
-@command("+", "+IP:PORT", "connect to a node", arguments=complete.addresses, fewest=1, most=1)
+@command("+", "+IP:PORT", "join a node", arguments=complete.to_join, fewest=1, most=1, group=CHANGE)
 def _join(console: Console, args: list[str], *, json: bool = False) -> Result:
     report = console.join(_other_address(console, args[0], "join"))
     return _answer(json, render.join_report(report), data.join_report(report), ok=report.is_member)
@@ -55,7 +58,7 @@ def _set_digit(digit: int, console: Console, args: list[str], *, json: bool = Fa
 
 
 for _digit in range(10):
-    register(Command(str(_digit), "0 .. 9", "set the own state", partial(_set_digit, _digit)))
+    register(Command(str(_digit), "0 .. 9", "set the own state", partial(_set_digit, _digit), group=CHANGE))
 
 
 @command(
@@ -66,6 +69,7 @@ for _digit in range(10):
     most=1,
     options=(JSON,),
     example="state 7",
+    group=CHANGE,
 )
 def _state(console: Console, args: list[str], *, json: bool = False) -> Result:
     if not args:
@@ -76,12 +80,12 @@ def _state(console: Console, args: list[str], *, json: bool = False) -> Result:
     return _set_digit(int(args[0]), console, [], json=json)
 
 
-@command("Y", "Y", "turn adversarial gossip on")
+@command("Y", "Y", "turn adversarial gossip on", group=CHANGE)
 def _yes(console: Console, args: list[str]) -> Result:
     return _adversary(console, ["on"])
 
 
-@command("N", "N", "turn adversarial gossip off")
+@command("N", "N", "turn adversarial gossip off", group=CHANGE)
 def _no(console: Console, args: list[str]) -> Result:
     return _adversary(console, ["off"])
 
@@ -95,6 +99,7 @@ def _no(console: Console, args: list[str]) -> Result:
     explained=True,
     options=(JSON,),
     example="adversary on",
+    group=CHANGE,
 )
 def _adversary(console: Console, args: list[str], *, json: bool = False) -> Result:
     known = console.strategies()
@@ -104,7 +109,9 @@ def _adversary(console: Console, args: list[str], *, json: bool = False) -> Resu
         return _answer(json, shown, data.adversary(strategy, known))
     chosen = {"on": next(iter(known)), "off": None}.get(args[0], args[0])
     if chosen is not None and chosen not in known:
-        raise UsageError(f"no such strategy: {render.typed(chosen)}; {_STRATEGIES_HINT}")
+        close = difflib.get_close_matches(chosen[:40], known, 1)
+        hint = f"did you mean {close[0]}? ({_STRATEGIES_HINT})" if close else _STRATEGIES_HINT
+        raise UsageError(f"no such strategy: {render.typed(chosen)}; {hint}")
     refusal = console.set_adversary(chosen)
     if refusal is not None:
         raise CommandError(f"refused: expected {refusal}")
@@ -115,11 +122,12 @@ def _adversary(console: Console, args: list[str], *, json: bool = False) -> Resu
     "block",
     "block ADDRESS",
     "blacklist a node for good",
-    arguments=complete.addresses,
+    arguments=complete.to_block,
     fewest=1,
     most=1,
     options=(JSON,),
     example="block 127.0.0.1:5002",
+    group=CHANGE,
 )
 def _block(console: Console, args: list[str], *, json: bool = False) -> Result:
     found = _other_address(console, args[0], "block")
@@ -137,6 +145,7 @@ def _block(console: Console, args: list[str], *, json: bool = False) -> Result:
     most=1,
     options=(JSON,),
     example="unblock 127.0.0.1:5002",
+    group=CHANGE,
 )
 def _unblock(console: Console, args: list[str], *, json: bool = False) -> Result:
     found = address(args[0])

@@ -6,19 +6,24 @@ from dataclasses import fields
 from typing import Any
 
 from gossip.core.settings import Settings
-from gossip.shell import actions, data, listings, render, tuning
+from gossip.shell import actions, data, listings, raw, render, tuning
 from gossip.shell.console import Console
 from gossip.shell.registry import (
+    GROUPS,
     JSON,
     LINE_MAX,
     REGISTRY,
+    SHELL,
     Command,
     CommandError,
     Result,
+    UsageError,
+    address,
     candidates,
     command,
     find,
     joined,
+    listed,
     name_of,
     names,
     needs_terminal,
@@ -30,12 +35,15 @@ __all__ = [
     "REGISTRY",
     "Command",
     "Result",
+    "UsageError",
     "actions",
+    "address",
     "candidates",
     "command",
     "listings",
     "name_of",
     "needs_terminal",
+    "raw",
     "run",
     "told",
     "tuning",
@@ -43,6 +51,7 @@ __all__ = [
 
 _OF_SETTINGS = tuple(f"{section.name}." for section in fields(Settings))
 
+_SHORT = "in one character, as the seed has them"
 _MORE = "help COMMAND tells what its options mean, with an example; Tab completes"
 
 
@@ -62,14 +71,26 @@ def told(line: str) -> tuple[str, ...]:
     most=1,
     options=(JSON,),
     example="help members",
+    group=SHELL,
 )
 def _help(console: Console, args: list[str], *, json: bool = False) -> Result:
-    shown = [find(args[0])] if args else list(REGISTRY.values())
+    shown = [find(args[0])] if args else listed()
     if json:
         return Result((data.line([_fields(found) for found in shown]),))
-    by_usage = {found.usage: found.summary for found in shown}  # the ten digits are one line
-    lines = render.aligned(list(by_usage.items()))
-    return Result((*lines, *(_explained(console, shown[0]) if args else [_MORE])))
+    if not args:
+        return Result((*_listing(), _MORE))
+    return Result((f"{shown[0].usage}  {shown[0].summary}", *_explained(console, shown[0])))
+
+
+def _listing() -> list[str]:
+    """List the commands in groups, those of one character apart."""
+    grouped: dict[str, dict[str, str]] = {group: {} for group in (*GROUPS, _SHORT)}
+    for found in listed():
+        group = found.group if len(found.name) > 1 else _SHORT
+        grouped[group][found.usage] = found.summary  # the ten digits are one line
+    rows = [(f"  {usage}", summary) for group in grouped.values() for usage, summary in group.items()]
+    lines = iter(render.aligned(rows))
+    return [line for group in grouped for line in (f"{group}:", *(next(lines) for _ in grouped[group]))]
 
 
 def _explained(console: Console, found: Command) -> list[str]:
@@ -94,15 +115,19 @@ def _fields(found: Command) -> dict[str, Any]:
     return {**named, "options": options, "example": found.example or None}
 
 
-@command("stop", "stop", "stop the node, also from an attached shell", example="stop")
+@command("stop", "stop", "stop the node, also from an attached shell", example="stop", group=SHELL)
 @command(
-    "quit", "quit", "leave this shell: the node's own stops it, an attached one does not", example="quit"
+    "quit",
+    "quit",
+    "leave this shell: the node's own stops it, an attached one does not",
+    example="quit",
+    group=SHELL,
 )
 def _quit(console: Console, args: list[str]) -> Result:
     console.stop()
     return Result(stop=True)
 
 
-@command("detach", "detach", "leave an attached shell; the node goes on", example="detach")
+@command("detach", "detach", "leave an attached shell; the node goes on", example="detach", group=SHELL)
 def _detach(console: Console, args: list[str]) -> Result:
     raise CommandError("this is the node's own shell: quit stops the node")

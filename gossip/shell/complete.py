@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from gossip.core.views import BlacklistView, MemberView
 from gossip.shell import render
 from gossip.shell.console import Console
 
@@ -22,23 +23,58 @@ class Candidate:
 Completer = Callable[[Console, Sequence[str]], Iterable[Candidate]]
 
 
-def addresses(console: Console, before: Sequence[str]) -> list[Candidate]:
-    """Offer all other nodes known: members and blacklisted."""
+def to_join(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer whom a join may win, first those that are no members; not the blocked, nor the node itself."""
     if before:
         return []
-    members = [
-        Candidate(str(member.entry.address), f"member, state {member.entry.state}")
-        for member in console.members()
-        if not member.is_own
-    ]
-    return members + blacklisted(console, before)
+    rows = [_row(row) for row in console.blacklist() if row.retry_in_s is not None]
+    return rows + [_member(member) for member in console.members() if not member.is_own]
+
+
+def to_block(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer whom one could block: all others known but those blocked already."""
+    if before:
+        return []
+    members = [_member(member) for member in _suspects_first(console) if not member.is_own]
+    return members + [_row(row) for row in console.blacklist() if row.retry_in_s is not None]
+
+
+def everybody(console: Console, before: Sequence[str]) -> list[Candidate]:
+    """Offer all that are known, the node itself too: suspects, the blacklisted, then the rest."""
+    if before:
+        return []
+    members = _suspects_first(console)
+    suspects = [_member(member) for member in members if member.failures]
+    rest = [_member(member) for member in members if not member.failures]
+    return [*suspects, *blacklisted(console, before), *rest]
 
 
 def blacklisted(console: Console, before: Sequence[str]) -> list[Candidate]:
-    """Offer the addresses on the blacklist."""
-    if before:
-        return []
-    return [Candidate(str(row.address), render.shown(row.reason)) for row in console.blacklist()]
+    """Offer the addresses on the blacklist, with why and since when."""
+    return [] if before else [_row(row) for row in console.blacklist()]
+
+
+def _suspects_first(console: Console) -> list[MemberView]:
+    """Return the members: suspects, the others, the node itself."""
+    return sorted(console.members(), key=lambda member: (member.is_own, -member.failures))
+
+
+def _member(member: MemberView) -> Candidate:
+    text, state = str(member.entry.address), f"state {member.entry.state}"
+    if member.is_own:
+        return Candidate(text, f"this node, {state}")
+    if member.failures:
+        failed = render.count(member.failures, "failed pull", "failed pulls")
+        return Candidate(text, f"suspect, {state}, {failed}")
+    contact = "" if member.contact_s is None else f", answered {render.duration(member.contact_s)} ago"
+    return Candidate(text, f"member, {state}{contact}")
+
+
+def _row(row: BlacklistView) -> Candidate:
+    since = f"{render.duration(row.since_s)} ago"
+    if row.retry_in_s is None:
+        return Candidate(str(row.address), f"blocked by hand {since}")
+    return Candidate(str(row.address), f"blacklisted {since}: {render.shown(row.reason)}")
 
 
 def digits(console: Console, before: Sequence[str]) -> list[Candidate]:

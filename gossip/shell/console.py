@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from gossip.core.address import Address
 from gossip.core.entry import Entry
+from gossip.core.events import Event
 from gossip.core.views import (
     BlacklistView,
     ConvergenceView,
     JoinReport,
     MemberView,
+    Reading,
     SettingView,
     Status,
     Story,
@@ -71,6 +73,12 @@ class Console(Protocol):
 
     def explain(self, address: Address) -> Story:
         """Return all that is known of an address, and how it came to be."""
+
+    def read(self, address: Address) -> Reading:
+        """Read the table of any address, the own one too, and wait for it; nothing of it is believed."""
+
+    def watch(self, watcher: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `watcher`, which must not block, with every event until the function returned is called."""
 
     def stop(self) -> None:
         """Begin the orderly stop and return at once."""

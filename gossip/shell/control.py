@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import time
 
 import gevent
 from gevent import Greenlet, Timeout, socket
@@ -20,7 +21,7 @@ from gevent.server import StreamServer
 from gossip.core.events import Event
 from gossip.core.settings import ControlSettings
 from gossip.shell import picture, protocol, render
-from gossip.shell.commands import Result, candidates, name_of, run
+from gossip.shell.commands import Result, UsageError, address, candidates, name_of, run
 from gossip.shell.console import Console
 from gossip.shell.protocol import (
     Answer,
@@ -36,8 +37,12 @@ from gossip.shell.protocol import (
     Problem,
     Request,
     Run,
+    Trace,
+    Traced,
+    Untrace,
 )
 from gossip.shell.sockets import is_same
+from gossip.shell.tracing import Tracer
 
 _QUEUE_MAX = 256  # answers and news that wait for one client
 _CHUNK_BYTES = 16_384
@@ -79,12 +84,14 @@ class ControlServer:
         self._server.start()
 
     def tell(self, event: Event) -> None:
-        """Tell an event to those who follow the news; never waits."""
+        """Tell an event to those who follow the news, or trace whom it is about; never waits."""
         followers = [client for client in self._clients if client.follows]
         line = render.news(event) if followers else None
         if line is not None:
             for client in followers:
-                client.tell(line)
+                client.tell(News, line)
+        for client in [client for client in self._clients if client.tracer is not None]:
+            client.trace(event)
 
     def begin_stop(self) -> None:
         """Obey nobody any more; callable from any greenlet, returns at once."""
@@ -151,6 +158,15 @@ class ControlServer:
                 return Outcome(id, ok=True)
             case Look(id):
                 return Looked(id, picture.take(self._console))
+            case Trace(id, text, json):
+                try:
+                    client.tracer = Tracer(address(text), self._console.status().own.address, json=json)
+                except UsageError as error:
+                    return Outcome(id, ok=False, lines=(str(error),), is_misuse=True)
+                return Outcome(id, ok=True)
+            case Untrace(id):
+                client.tracer = None
+                return Outcome(id, ok=True)
 
     def _run(self, line: str) -> Result:
         if name_of(line) in ("quit", "detach"):
@@ -170,14 +186,15 @@ class _Client:
     def __init__(self, sock: socket.socket, timeout_s: float, crashed: Callable[[Greenlet], None]) -> None:
         self.follows = False
         self.timeout_s = timeout_s
+        self.tracer: Tracer | None = None
         self._sock = sock
-        self._lost = 0
+        self._lost = dict[type[News | Traced], int]()
         self._queue: Queue[bytes | None] = Queue(_QUEUE_MAX)
         self._sender = gevent.spawn(self._send)
         self._sender.link_exception(crashed)
 
     def lines(self) -> Iterator[bytes]:
-        """Give each line until the client ends, or neither asks nor follows for long."""
+        """Give each line until the client ends, or neither asks nor listens for long."""
         pending = b""
         while chunk := self._receive():
             *ended, pending = (pending + chunk).split(b"\n")
@@ -191,13 +208,19 @@ class _Client:
         """Queue an answer; raise Full when the client has not read for `timeout_s`."""
         self._queue.put(protocol.encode(answer), timeout=self.timeout_s)
 
-    def tell(self, line: str) -> None:
-        """Queue a line of news, or count it as lost."""
+    def tell(self, kind: type[News | Traced], line: str) -> None:
+        """Queue a line of news, or of the trace, or count it as lost."""
+        lost = self._lost.pop(kind, 0)
         try:
-            self._queue.put_nowait(protocol.encode(News(line, self._lost)))
-            self._lost = 0
+            self._queue.put_nowait(protocol.encode(kind(line, lost)))
         except Full:
-            self._lost += 1
+            self._lost[kind] = lost + 1
+
+    def trace(self, event: Event) -> None:
+        """Queue an event as a line of the trace, if it is about whom the client traces."""
+        line = self.tracer.line(event, time()) if self.tracer is not None else None
+        if line is not None:
+            self.tell(Traced, line)
 
     def finish(self) -> None:
         """Send what is queued, for a moment at most, and disconnect; doing so again is nothing."""
@@ -209,7 +232,8 @@ class _Client:
 
     def _receive(self) -> bytes:
         try:
-            with Timeout(None if self.follows else _IDLE_S, TimeoutError):
+            listens = self.follows or self.tracer is not None
+            with Timeout(None if listens else _IDLE_S, TimeoutError):
                 data: bytes = self._sock.recv(_CHUNK_BYTES)
                 return data
         except OSError:  # it is gone, or silent

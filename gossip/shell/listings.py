@@ -129,7 +129,7 @@ def _blacklist(
     "explain",
     "explain ADDRESS",
     "tell all that is known of an address, and how it came to be",
-    arguments=complete.addresses,
+    arguments=complete.everybody,
     fewest=1,
     most=1,
     options=(JSON,),
@@ -138,6 +138,22 @@ def _blacklist(
 def _explain(console: Console, args: list[str], *, json: bool = False) -> Result:
     told = console.explain(address(args[0]))
     return Result((data.line(data.story(told)),) if json else tuple(render.story(told)))
+
+
+@command(
+    "trace",
+    "trace ADDRESS",
+    "follow what happens about an address, live, until Ctrl-C",
+    arguments=complete.everybody,
+    fewest=1,
+    most=1,
+    options=(Option("json", "the events as the log has them, one line of JSON each"),),
+    example="trace 127.0.0.1:5002",
+)
+def _trace(console: Console, args: list[str], *, json: bool = False) -> Result:
+    found = address(args[0])
+    present = () if json else (render.story(console.explain(found))[0],)
+    return Result(present, opens=f"trace {found}{' --json' if json else ''}")
 
 
 @command("status", "status", "show the node in one line", options=(JSON,), example="status --json")

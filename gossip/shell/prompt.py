@@ -11,28 +11,31 @@ import errno
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 import gevent
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_or_none, run_in_terminal
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion, get_common_complete_suffix
-from prompt_toolkit.document import Document
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input.typeahead import clear_typeahead
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.key_binding.key_processor import KeyPress
-from prompt_toolkit.keys import Keys
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.shortcuts import CompleteStyle
+from prompt_toolkit.styles import Style
 
-from gossip.shell import commands, render, terminal
+from gossip.shell import commands, terminal, theme
+from gossip.shell.history import open_history
+from gossip.shell.keys import bindings
+from gossip.shell.menu import ROWS, Menu, Search, make_wide
 from gossip.shell.screens import Screens
 from gossip.shell.shells import Shell
+from gossip.shell.theme import Kind
 
-_MESSAGE = "gossip> "
+_MESSAGE, _SEARCHING = "gossip> ", "search> "
 _NEWS_MAX = 500  # lines that wait to be shown; older ones are only counted
 _NEWS_EVERY_S = 0.1  # each batch paints the prompt anew
 _TOOLBAR_EVERY_S = 1.0
@@ -56,21 +59,32 @@ class Prompt:
         self._is_command_running = False
         self._told_by_result: tuple[str, ...] = ()  # how the news begins that the running command tells
         self._main = gevent.getcurrent()
-        history, self._warning = _open_history(history_file, self.tell)
+        self._search = Search()
+        self._style = Style.from_dict(dict(theme.STYLES))
+        self._has_colours = theme.has_colours(os.environ)
+        history, self._warning = open_history(history_file, self.tell)
+        searching = Condition(lambda: self._search.is_on)
         self._session: PromptSession[str] = PromptSession(
-            _MESSAGE,
+            lambda: [("class:prompt", _SEARCHING if self._search.is_on else _MESSAGE)],
             input=terminal.keyboard(),
             history=history,
-            completer=_CommandCompleter(shell),
+            completer=Menu(shell, self._search),
             complete_while_typing=False,
-            auto_suggest=AutoSuggestFromHistory(),
+            complete_style=CompleteStyle.MULTI_COLUMN,
+            reserve_space_for_menu=ROWS,
+            auto_suggest=ConditionalAutoSuggest(AutoSuggestFromHistory(), ~searching),
+            enable_history_search=True,  # Up and Down go through what began as what is typed
+            style=self._style,
             bottom_toolbar=lambda: f" {shell.toolbar()}",
             refresh_interval=_TOOLBAR_EVERY_S,
-            key_bindings=_key_bindings(),
+            key_bindings=bindings(self._search),
             interrupt_exception=_Cleared,
             eof_exception=EOFError,
         )
         self._screens = Screens(shell, self._session.input, self._session.output)
+        make_wide(self._session.layout)
+        self._session.default_buffer.on_text_changed += self._search.refresh
+        self._session.default_buffer.on_cursor_position_changed += self._search.refresh
 
     def run(self, banner: Sequence[str] = ()) -> None:
         """Ask and obey until the user leaves or another greenlet closes the prompt."""
@@ -142,7 +156,7 @@ class Prompt:
             return await self._session.prompt_async()
         finally:
             self._loop = self._asking = None
-            self._is_news_due = False
+            self._is_news_due = self._search.is_on = False
 
     def _obey(self, line: str) -> bool:
         """Run one command and tell whether to go on; Ctrl-C ends it, and drops the rest of a paste."""
@@ -150,6 +164,9 @@ class Prompt:
         self._told_by_result = commands.told(line)
         try:
             result = self._shell.run(line)
+            self._print(result.lines, Kind.RESULT if result.ok else Kind.REFUSAL)
+            if commands.name_of(result.opens) == "trace":
+                self._trace(result.opens)
         except KeyboardInterrupt:
             clear_typeahead(self._session.input)
             self._print(["interrupted"])
@@ -157,10 +174,23 @@ class Prompt:
         finally:
             self._is_command_running = False
             self._told_by_result = ()
-        self._print(result.lines)
-        if result.opens and not self._is_closing:
+        if commands.name_of(result.opens) not in ("", "trace") and not self._is_closing:
             self._print(self._screens.show(result.opens))
         return not result.stop and not self._is_closing
+
+    def _trace(self, opens: str) -> None:
+        """Show what happens about an address, until Ctrl-C."""
+        _, address, *options = opens.split()
+        self._told_by_result = (f"{address} ",)
+        self._print([f"tracing {address}; Ctrl-C ends it"])
+        try:
+            self._shell.trace(address, self._show_traced, json="--json" in options)
+        except KeyboardInterrupt:
+            clear_typeahead(self._session.input)
+            self._print([f"no longer tracing {address}"])
+
+    def _show_traced(self, line: str) -> None:
+        self._print([line], Kind.TRACE)
 
     def _show_news(self) -> None:
         self._is_news_due = False
@@ -180,13 +210,17 @@ class Prompt:
         lines = [f"({lost} lines of news left out)"] if lost else []
         lines += self._news
         self._news.clear()
-        self._print(lines)
+        self._print(lines, Kind.NEWS)
 
-    def _print(self, lines: Iterable[str]) -> None:
-        text = "".join(f"{line}\n" for line in lines)
-        if text:
-            self._session.output.write(text)
-            self._session.output.flush()
+    def _print(self, lines: Iterable[str], kind: Kind = Kind.RESULT) -> None:
+        output = self._session.output
+        if self._has_colours:
+            painted = [part for line in lines for part in [*theme.paint(line, kind), ("", "\n")]]
+            if painted:
+                print_formatted_text(output, FormattedText(painted), self._style)
+        elif text := "".join(f"{line}\n" for line in lines):
+            output.write(text)
+            output.flush()
 
     @contextmanager
     def _sigint_to_command(self) -> Iterator[None]:
@@ -211,84 +245,3 @@ class Prompt:
     def _throw_in_command(self) -> None:
         if self._is_command_running:  # it may have ended since
             self._main.throw(KeyboardInterrupt)
-
-
-class _CommandCompleter(Completer):
-    def __init__(self, shell: Shell) -> None:
-        self._shell = shell
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        for candidate in self._shell.candidates(document.text_before_cursor):
-            yield Completion(
-                candidate.text,
-                start_position=-candidate.replaces,
-                display=candidate.text.rstrip(),
-                display_meta=candidate.meaning,
-            )
-
-
-class _SafeFileHistory(FileHistory):
-    """A history file whose disk may fill up: the prompt goes on."""
-
-    def __init__(self, path: str, warn: Callable[[str], None]) -> None:
-        super().__init__(path)
-        self._warn: Callable[[str], None] | None = warn
-
-    def store_string(self, string: str) -> None:
-        try:
-            super().store_string(string)
-        except OSError as error:
-            if self._warn is not None:
-                self._warn(f"the history is not kept: {render.shown(str(error))}")
-            self._warn = None
-
-
-def _open_history(path: str, warn: Callable[[str], None]) -> tuple[History, str]:
-    """Open the history for reading and writing; in memory, with a line saying why, where that fails."""
-    if not path:
-        return InMemoryHistory(), ""
-    expanded = os.path.expanduser(path)
-    try:
-        os.makedirs(os.path.dirname(expanded) or ".", mode=0o700, exist_ok=True)
-        # Others on the machine have no business reading what was typed.
-        os.close(os.open(expanded, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600))
-    except (OSError, ValueError) as error:
-        return InMemoryHistory(), f"the history is not kept: {render.shown(str(error))}"
-    return _SafeFileHistory(expanded, warn), ""
-
-
-def _key_bindings() -> KeyBindings:
-    bindings = KeyBindings()
-
-    @bindings.add(Keys.ControlZ)
-    def _ignore(event: KeyPressEvent) -> None:
-        """Do nothing: a stopped node answers nobody, and the default types a ^Z."""
-
-    @bindings.add(Keys.Tab)
-    def _complete(event: KeyPressEvent) -> None:
-        """Complete at once: the default starts a task, which an Enter right after the Tab overtakes."""
-        buffer = event.current_buffer
-        if buffer.complete_state is not None:
-            buffer.complete_next()
-            return
-        requested = CompleteEvent(completion_requested=True)
-        found = list(buffer.completer.get_completions(buffer.document, requested))
-        if len(found) == 1:
-            buffer.apply_completion(found[0])
-        elif found:
-            buffer.insert_text(get_common_complete_suffix(buffer.document, found))
-            buffer.start_completion()
-
-    @bindings.add(Keys.BracketedPaste)
-    def _paste(event: KeyPressEvent) -> None:
-        """Type what was pasted, each newline being an Enter: what follows is kept for the next prompt."""
-        *lines, last = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        if not lines:
-            event.current_buffer.insert_text(last[: commands.LINE_MAX + 1])
-            return
-        keys = []
-        for line in lines:
-            keys += [KeyPress(Keys.BracketedPaste, line), KeyPress(Keys.ControlM, "\r")]
-        event.app.key_processor.feed_multiple([*keys, KeyPress(Keys.BracketedPaste, last)], first=True)
-
-    return bindings

@@ -39,6 +39,23 @@ class Look(msgspec.Struct, frozen=True, tag_field="do", tag="look", forbid_unkno
     id: int
 
 
+class Trace(msgspec.Struct, frozen=True, tag_field="do", tag="trace", forbid_unknown_fields=True):
+    """Tell the events about an address from now on, instead of those of an earlier trace.
+
+    The answer is an Outcome, and then a Traced each; with `json` their lines are JSON.
+    """
+
+    id: int
+    address: str
+    json: bool = False
+
+
+class Untrace(msgspec.Struct, frozen=True, tag_field="do", tag="untrace", forbid_unknown_fields=True):
+    """End the trace; the answer is an Outcome."""
+
+    id: int
+
+
 class Hello(msgspec.Struct, frozen=True, tag_field="is", tag="hello"):
     """The node's first line: its address, and the version of this protocol."""
 
@@ -49,7 +66,7 @@ class Hello(msgspec.Struct, frozen=True, tag_field="is", tag="hello"):
 class Outcome(msgspec.Struct, frozen=True, tag_field="is", tag="outcome"):
     """What a command answered; the node ends the connection after one with `stop`.
 
-    `opens` is what a terminal goes on to show, such as `watch`.
+    `opens` is what a client goes on to show live, such as `watch` or `trace ADDRESS`.
     """
 
     id: int
@@ -89,14 +106,21 @@ class News(msgspec.Struct, frozen=True, tag_field="is", tag="news"):
     lost: int = 0
 
 
+class Traced(msgspec.Struct, frozen=True, tag_field="is", tag="trace"):
+    """An event about the address that is traced; `lost` as in News."""
+
+    line: str
+    lost: int = 0
+
+
 class Problem(msgspec.Struct, frozen=True, tag_field="is", tag="problem"):
     """What was wrong with a line that is no request, or why the connection ends."""
 
     problem: str
 
 
-Request = Run | Complete | Follow | Look
-Answer = Hello | Outcome | Offers | Looked | News | Problem
+Request = Run | Complete | Follow | Look | Trace | Untrace
+Answer = Hello | Outcome | Offers | Looked | News | Traced | Problem
 
 _requests = msgspec.json.Decoder(Request)
 _answers = msgspec.json.Decoder(Answer)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gossip.core.address import Address, AddressError
+from gossip.core.address import Address, AddressError, parse_cached
 from gossip.shell import render
 from gossip.shell.complete import Candidate, Completer
 from gossip.shell.console import Console
@@ -23,7 +23,7 @@ STATE_RULE = "the state is one digit, 0 to 9"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command shows; `stop` tells a shell to end, `opens` what a terminal goes on to show.
+    """What a command shows; `stop` tells a shell to end, `opens` what it is to show live from now on.
 
     Where it is not `ok`, `is_misuse` tells a line that no node could obey from one that this one refused.
     """
@@ -52,6 +52,7 @@ class Option:
 
 Handler = Callable[..., Result]
 JSON = Option("json", "one line of JSON, for scripts")
+GROUPS = LOOK, CHANGE, SHELL = "to look", "to change", "for this shell"  # as `help` and Tab order them
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Command:
     explained: bool = False
     options: tuple[Option, ...] = ()
     example: str = ""
+    group: str = LOOK
 
 
 class CommandError(Exception):
@@ -119,8 +121,9 @@ def run(console: Console, line: str) -> Result:
 
 def needs_terminal(opens: str) -> str:
     """Say why what a result opens is not shown, where there is no terminal to show it."""
-    name = render.typed(opens.partition(" ")[0])
-    return f"{name} needs a terminal: gossipd.py attach"
+    name = render.typed(name_of(opens))
+    elsewhere = f", or gossipd.py call {opens}" if name == "trace" else ": gossipd.py attach"
+    return f"{name} needs a terminal{elsewhere}"
 
 
 def name_of(line: str) -> str:
@@ -141,10 +144,25 @@ def find(name: str) -> Command:
         return found
     if name.removeprefix("-").isdigit():
         raise UsageError(f"{STATE_RULE}, not {render.typed(name)}")
+    raise UsageError(f"no such command: {render.typed(name)}; {_hint(name)}")
+
+
+def _hint(name: str) -> str:
+    """Say what may have been meant by the name of no command."""
+    if parse_cached(name[:64]) is not None:
+        return f"to join it type +{name}, for what is known of it explain {name}"
+    if name.startswith("--"):
+        return "an option comes after a command, as in members --json"
+    lower = name.lower()[:40]
     close = [other for other in (name.upper(), name.lower()) if other in REGISTRY]
-    close += difflib.get_close_matches(name.lower()[:40], REGISTRY, 1)
-    hint = f"did you mean {close[0]}? (help lists all)" if close else "help lists all"
-    raise UsageError(f"no such command: {render.typed(name)}; {hint}")
+    close += [found.name for found in listed() if len(lower) > 1 and found.name.startswith(lower)]
+    close += difflib.get_close_matches(lower, REGISTRY, 1)
+    return f"did you mean {close[0]}? (help lists all)" if close else "help lists all"
+
+
+def listed() -> list[Command]:
+    """Return the commands, as a user looks for them."""
+    return sorted(REGISTRY.values(), key=lambda found: GROUPS.index(found.group))
 
 
 def address(text: str) -> Address:
@@ -157,7 +175,7 @@ def address(text: str) -> Address:
 
 def names(console: Console, before: Sequence[str]) -> list[Candidate]:
     """Offer the commands; one of a single character is complete as soon as it is typed."""
-    named = [found for found in REGISTRY.values() if len(found.name) > 1 and not before]
+    named = [found for found in listed() if len(found.name) > 1 and not before]
     return [Candidate(found.name + (" " if found.most else ""), found.summary) for found in named]
 
 

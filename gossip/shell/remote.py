@@ -28,7 +28,11 @@ from gossip.shell.protocol import (
     Problem,
     Request,
     Run,
+    Trace,
+    Traced,
+    Untrace,
 )
+from gossip.shell.shells import Lines
 from gossip.shell.sockets import SocketError
 
 _HELLO_S = 5.0
@@ -55,6 +59,7 @@ class Remote:
         self._ids = count(1)
         self._waiting: dict[int, AsyncResult[_Awaited]] = {}
         self._on_news: Callable[[str], None] = lambda line: None
+        self._on_trace: Callable[[str], None] = lambda line: None
         try:
             with Timeout(_HELLO_S, TimeoutError):
                 hello = next(self._lines, None)
@@ -79,8 +84,23 @@ class Remote:
     def follow(self, tell: Callable[[str], None], gone: Callable[[], None]) -> None:
         """Call `tell` with every line of news from now on, and `gone` once the connection has ended."""
         self._on_news = tell
-        self._reader.rawlink(lambda _: gone())
+        self.when_gone(gone)
         self.ask(Follow(next(self._ids)))
+
+    def when_gone(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the connection has ended."""
+        self._reader.rawlink(lambda _: gone())
+
+    def trace(self, address: str, tell: Callable[[str], None], *, json: bool = False) -> None:
+        """Call `tell` with every event about an address from now on; it must not block."""
+        self._on_trace = tell
+        self.ask(Trace(next(self._ids), address, json))
+
+    def untrace(self) -> None:
+        """End the trace; raise TimeoutError when the node is busy, or Gone."""
+        self._on_trace = lambda line: None
+        with Timeout(_COMPLETE_S, TimeoutError):
+            self.ask(Untrace(next(self._ids)))
 
     def run(self, line: str) -> Outcome:
         """Run a command; raise Gone when the node ends before it has answered."""
@@ -129,10 +149,11 @@ class Remote:
 
     def _read(self) -> None:
         for answer in self._lines:
-            if isinstance(answer, News):
+            if isinstance(answer, News | Traced):
+                tell = self._on_news if isinstance(answer, News) else self._on_trace
                 if answer.lost:
-                    self._on_news(f"({answer.lost} lines of news left out)")
-                self._on_news(printable(answer.line))
+                    tell(f"({answer.lost} lines left out)")
+                tell(printable(answer.line))
             elif isinstance(answer, Outcome | Offers | Looked) and answer.id in self._waiting:
                 self._waiting[answer.id].set(answer)
         for waiting in list(self._waiting.values()):
@@ -156,7 +177,18 @@ class RemoteShell:
             return Result(ok=False, stop=True)
         self.has_left = self.has_left or outcome.stop
         lines = tuple(map(printable, outcome.lines))
-        return Result(lines, outcome.ok, outcome.stop, outcome.is_misuse, outcome.opens)
+        return Result(lines, outcome.ok, outcome.stop, outcome.is_misuse, printable(outcome.opens))
+
+    def trace(self, address: str, show: Callable[[str], None], *, json: bool = False) -> None:
+        """Show what happens about an address at the node, until the user or the node ends it."""
+        lines = Lines()
+        with suppress(Gone):
+            try:
+                self._remote.trace(address, lines.put, json=json)
+                lines.show(show)
+            finally:
+                with suppress(TimeoutError, Gone):
+                    self._remote.untrace()
 
     def candidates(self, text: str) -> Sequence[Candidate]:
         """Ask the node what could complete the last word; nothing while it is busy."""

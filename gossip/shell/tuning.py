@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from gossip.core.views import Tuned
 from gossip.shell import complete, data, render
 from gossip.shell.console import Console
-from gossip.shell.registry import JSON, LINE_MAX, CommandError, Option, Result, UsageError, command
+from gossip.shell.registry import CHANGE, JSON, LINE_MAX, CommandError, Option, Result, UsageError, command
 
 
 @command(
     "set",
-    "set [SECTION.KEY [VALUE]]",
-    "show the settings, or one, or change it until the next start or reload",
+    "set [KEY [VALUE]]",
+    "show the settings, or one, or change it until a restart or reload",
     arguments=complete.settings,
     most=LINE_MAX,  # a list may have spaces in it
     options=(Option("changed", "only those that are not as by default"), JSON),
     example="set gossip.interval_s 1.5",
+    group=CHANGE,
 )
 def _set(console: Console, args: list[str], *, changed: bool = False, json: bool = False) -> Result:
     text = _assignment(args)
@@ -41,6 +42,7 @@ def _set(console: Console, args: list[str], *, changed: bool = False, json: bool
     "read the settings again, as at the start: all that differs, or nothing",
     options=(JSON,),
     example="reload",
+    group=CHANGE,
 )
 def _reload(console: Console, args: list[str], *, json: bool = False) -> Result:
     tuned = _unless_refused(console.tuning.reload(), "not reloaded: ")
