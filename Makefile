@@ -4,13 +4,14 @@
 # make sim    200 random clusters with random faults, liars and settings, simulated (a minute; ARGS="--jobs 2")
 # make soak   ten minutes of mixed load on five nodes: fails on what is lost, crashes or grows (ARGS passed on)
 # make bench  what the listener, the core and an idle node cost, as ratios (80 seconds; needs a C compiler)
+# make docs   docs/EVENTS.md and config/events.schema.json anew, from the catalogue of events
 # make figures  how fast news travels and deaths are found out, simulated at full size (some minutes)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint types check sim soak bench figures clean
+.PHONY: run test lint types check sim soak bench docs figures clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python gossipd.py demo $(ARGS)
@@ -35,6 +36,9 @@ soak: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m gossip.bench $(ARGS)
+
+docs: $(VENV)/.installed
+	@$(BIN)/python -m gossip.log.document
 
 figures: $(VENV)/.installed
 	$(BIN)/python -m gossip.sim.figures

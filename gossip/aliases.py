@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gossip.core.address import Address
 from gossip.log.events import NodeLog
+from gossip.log.facts import AliasSkipped
 from gossip.net.listener import Listener
 
 
@@ -32,7 +33,7 @@ class Aliases:
             try:
                 listener = self._listen(address.port)
             except OSError as error:
-                self._log.fact("alias_skipped", "warning", alias=str(address), reason=str(error.strerror))
+                self._log.emit(AliasSkipped(address, str(error.strerror)))
                 continue
             self._open[address] = listener
             listener.start()

@@ -8,6 +8,7 @@ from pathlib import Path
 from gossip.core.settings import Settings
 from gossip.daemon import Daemon
 from gossip.log.events import EventLog
+from gossip.log.facts import ControlOpened, ControlUnavailable
 from gossip.shell import sockets
 from gossip.shell.control import ControlServer
 
@@ -27,12 +28,12 @@ def open_control(first: Daemon, settings: Settings, log: EventLog) -> ControlSer
     except sockets.SocketError as error:
         if not is_default:
             raise
-        own.fact("control_unavailable", "warning", reason=str(error))
+        own.emit(ControlUnavailable(str(error)))
         return None
     control = ControlServer(sock, path, first, settings.control, first.crashed)
     control.start()
     first.tuning.follow(lambda changed: control.use(changed.control))
-    own.fact("control_opened", socket=str(path))
+    own.emit(ControlOpened(str(path)))
     first.watch(control.tell)
     first.stopping.rawlink(lambda _: control.begin_stop())
     return control

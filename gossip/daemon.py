@@ -29,6 +29,7 @@ from gossip.core.settings import Settings
 from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Reading, Status, Story
 from gossip.core.wire import Failure, Pulled
 from gossip.keeper import Keeper, load
+from gossip.log import facts
 from gossip.log.events import NodeLog
 from gossip.net.listener import Listener, listening_socket
 from gossip.net.names import resolve_all
@@ -100,7 +101,7 @@ class Daemon:
                 self._keeper.abandon()
             raise
         self._listener.start()
-        self._log.fact("listener_started", listen=self._settings.node.listen, trust=self.status().trust)
+        self._log.emit(facts.ListenerStarted(self._settings.node.listen, self._settings.gossip.trust))
         self._interpret(self._node.handle_start(_now()))
 
     def stop(self) -> None:
@@ -127,7 +128,8 @@ class Daemon:
             self._listener.close_callers()
         if self._keeper is not None:
             self._keeper.close(max(save_s, deadline - time.monotonic()))
-        self._log.fact("node_stopped", round=self.status().round, exit_status=self.exit_status)
+        self._log.flush()  # what is held back, so that the last line is the last
+        self._log.emit(facts.NodeStopped(self.status().round, self.exit_status))
 
     # What a shell asks (shell/console.py).
 
@@ -248,7 +250,7 @@ class Daemon:
     def _join(self) -> None:
         addresses, unresolved = resolve_all(self._settings.node.join)
         for name, reason in unresolved:
-            self._log.fact("join_unresolved", "warning", name=name, reason=reason)
+            self._log.emit(facts.JoinUnresolved(name, reason))
         self._interpret(self._node.handle_join(addresses, _now()))
 
     def _listen_at(self, host: str, port: int) -> Listener:
@@ -264,7 +266,7 @@ class Daemon:
         self._interpret(self._node.handle_reply(caller, reply, _now()))
 
     def _exhausted(self, error: OSError) -> None:
-        self._log.fact("listener_exhausted", "warning", reason=str(error))
+        self._log.emit(facts.ListenerExhausted(str(error)))
 
     # No silent death.
 
@@ -277,7 +279,7 @@ class Daemon:
         """Tell of a greenlet that died of a bug; the exit status will, too."""
         self.exit_status = 1
         trace = "".join(traceback.format_exception(greenlet.exception))
-        self._log.fact("greenlet_crashed", "error", greenlet=str(greenlet), traceback=trace)
+        self._log.emit(facts.GreenletCrashed(str(greenlet), trace))
 
     def _died(self, greenlet: Greenlet) -> None:
         """Stop when a greenlet died that the node cannot go on without."""

@@ -11,6 +11,7 @@ from gevent.monkey import get_original
 
 from gossip.core.snapshot import Snapshot
 from gossip.log.events import NodeLog
+from gossip.log.facts import SnapshotDamaged, SnapshotFailed, SnapshotRecovered
 from gossip.store import DamagedFile, Store, StoreError
 
 _EVERY_S = 1.0
@@ -106,9 +107,9 @@ class Keeper:
             self._is_due = True
             if not self._failing:
                 reason = error.strerror or str(error)
-                self._log.fact("snapshot_failed", "error", path=str(self._store.path), reason=reason)
+                self._log.emit(SnapshotFailed(str(self._store.path), reason))
         elif self._failing:
-            self._log.fact("snapshot_recovered", path=str(self._store.path))
+            self._log.emit(SnapshotRecovered(str(self._store.path)))
         self._failing = error is not None
 
 
@@ -120,11 +121,5 @@ def load(store: Store, log: NodeLog) -> Snapshot | None:
         store.close()
         raise
     except DamagedFile as damaged:
-        log.fact(
-            "snapshot_damaged",
-            "error",
-            path=str(store.path),
-            set_aside=str(damaged.aside),
-            reason=str(damaged),
-        )
+        log.emit(SnapshotDamaged(str(store.path), str(damaged.aside), str(damaged)))
         return None

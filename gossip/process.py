@@ -21,7 +21,8 @@ from gossip.control import open_control
 from gossip.core.settings import Settings
 from gossip.daemon import Daemon
 from gossip.hangup import obey_hangup
-from gossip.log.events import EventLog, NodeLog
+from gossip.log.events import EventLog, NodeLog, event_log
+from gossip.log.facts import HubError
 from gossip.log.writer import Writer, open_destination
 from gossip.net.descriptors import raise_limit
 from gossip.shell import render
@@ -63,8 +64,8 @@ def run(
         writer = None if above_prompt else _destination(settings, shell=shell, at_terminal=at_terminal)
     except OSError as error:
         return _refuse(f"log.file = {settings.log.file!a}: cannot be opened ({error.strerror})")
-    log = EventLog(above_prompt or writer, settings.log.level)
-    with _closing_log(writer):
+    log = event_log(above_prompt or writer, settings.log)
+    with _closing_log(log, writer):
         try:
             daemons = build(log)
         except StoreError as error:
@@ -242,10 +243,11 @@ def _why_not(daemon: Daemon, error: OSError) -> str:
 
 
 @contextmanager
-def _closing_log(writer: Writer | None) -> Iterator[None]:
+def _closing_log(log: EventLog, writer: Writer | None) -> Iterator[None]:
     try:
         yield
     finally:
+        log.close()
         if writer is not None:
             writer.close(_LOG_CLOSE_S)
 
@@ -272,6 +274,6 @@ def report_hub_errors(first: Daemon, log: NodeLog) -> None:
             return
         text = "".join(traceback.format_exception(kind, error, trace))
         first.exit_status = 1
-        log.fact("hub_error", "error", context=str(context), traceback=text)
+        log.emit(HubError(str(context), text))
 
     gevent.get_hub().print_exception = report

@@ -12,6 +12,7 @@ from gossip.core.settings import Settings, differences
 from gossip.core.text import setting_text
 from gossip.core.views import SettingView, Status, Tuned
 from gossip.log.events import NodeLog
+from gossip.log.facts import ReloadRefused, SettingsReloaded
 
 Use = Callable[[Settings], object]
 
@@ -62,11 +63,11 @@ class Tuning:
         except ConfigError as error:
             tuned = Tuned(problem=str(error))
         if tuned.problem:
-            self._log.fact("reload_refused", "error", reason=tuned.problem)
+            self._log.emit(ReloadRefused(tuned.problem))
         else:
-            changed = {key: {"previous": previous, "value": value} for key, previous, value in tuned.changed}
-            waiting = [each.setting for each in tuned.waiting]
-            self._log.fact("settings_reloaded", changed=changed, needs_restart=waiting)
+            changed = tuple(each.setting for each in tuned.changed)
+            waiting = tuple(each.setting for each in tuned.waiting)
+            self._log.emit(SettingsReloaded(changed, waiting))
         return tuned
 
     def _become(self, wanted: Settings) -> Tuned:

@@ -6,11 +6,23 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests import line_schema
 from tests.nodes import Start, running
 from tests.peers import no_descriptor_left
 
 Tell = Callable[[str], None]
 _FIGURE = "figure"
+
+
+def pytest_configure() -> None:
+    line_schema.check_all_rendered()
+
+
+@pytest.fixture(autouse=True)
+def lines_keep_to_the_schema() -> Iterator[None]:
+    """Fail when a test made a log write what its schema does not know."""
+    yield
+    assert not line_schema.take_problems()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
@@ -25,6 +26,8 @@ from gossip.core.settings import (
 )
 from gossip.core.wire import Failure, Pulled
 from gossip.daemon import Daemon
+from gossip.log import facts
+from gossip.log.events import EventLog
 from gossip.net.listener import Answer, Listener, listening_socket
 from gossip.net.puller import pull
 
@@ -33,17 +36,26 @@ PATIENT_REPLY = ReplySettings(reply_timeout_s=30)  # who ends within a test was 
 
 
 class Facts:
-    """A log that remembers: in place of `NodeLog`."""
+    """A log that remembers, in place of `NodeLog`: every event, and the daemon's own facts as rendered."""
 
     def __init__(self) -> None:
         self.events: list[ev.Event] = []
         self.facts: list[tuple[str, dict[str, object]]] = []
+        self.render_dropped = None
+        self._log = EventLog(self, "debug").bind("127.0.0.1:1")
 
     def emit(self, event: ev.Event) -> None:
         self.events.append(event)
+        self._log.emit(event)
 
-    def fact(self, name: str, /, level: str = "info", **fields: object) -> None:
-        self.facts.append((name, fields))
+    def flush(self) -> None:
+        self._log.flush()
+
+    def write(self, line: bytes) -> None:
+        if type(self.events[-1]).__module__ == facts.__name__:
+            fields = json.loads(line)
+            _, _, name, _, _ = (fields.pop(key) for key in ("ts", "level", "event", "node", "id"))
+            self.facts.append((name, fields))
 
     def of(self, kind: type[ev.Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from tests.line_schema import problem_of
+
 ROOT = Path(__file__).parents[1]
 GOSSIPD = [sys.executable, str(ROOT / "gossipd.py")]
 HOST = "127.0.0.1"
@@ -37,7 +39,10 @@ def settings(**values: object) -> list[str]:
 
 
 QUICK = settings(
-    gossip__interval_s=INTERVAL_S, blacklist__blacklist_base_s=0.3, blacklist__blacklist_max_s=0.6
+    gossip__interval_s=INTERVAL_S,
+    blacklist__blacklist_base_s=0.3,
+    blacklist__blacklist_max_s=0.6,
+    log__repeat_window_s=0.7,
 )
 
 
@@ -153,6 +158,12 @@ class Node(Process):
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
 
+    def kill(self) -> None:
+        """End it, and hold what it wrote against the schema."""
+        super().kill()
+        lines = self.log_file.read_bytes().split(b"\n")[:-1]
+        assert not [problem for line in lines if line.startswith(b"{") and (problem := problem_of(line))]
+
     def events(self, name: str = "", **fields: object) -> list[Event]:
         """Return the events so far with this name and these fields; each line is parsed once."""
         with self.log_file.open("rb") as file:
@@ -160,7 +171,7 @@ class Node(Process):
             lines = file.read().rpartition(b"\n")[0]  # the last one may be unfinished
         if lines:
             self._read_to += len(lines) + 1
-            self._events += map(json.loads, lines.split(b"\n"))
+            self._events += map(_event, lines.split(b"\n"))
         return [e for e in self._events if name in ("", e["event"]) and fields.items() <= e.items()]
 
     def wait_event(self, name: str, count: int = 1, **fields: object) -> list[Event]:
@@ -171,6 +182,12 @@ class Node(Process):
         found = self.events(name, **fields)
         assert len(found) >= count, f"{self.address} ended with {self.popen.returncode}: {self.log()[-3000:]}"
         return found
+
+
+def _event(line: bytes) -> Event:
+    event: Event = json.loads(line)
+    assert (problem := problem_of(line)) is None, problem
+    return event
 
 
 class LoudNode(Node):

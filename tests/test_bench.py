@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gossip.bench import merging
+from gossip.bench import merging, telling
 from gossip.bench.__main__ import main
 from gossip.bench.callers import cpu_s_per_call, latencies_s, table_of
 from gossip.bench.rows import Row, as_markdown
@@ -74,6 +74,15 @@ def test_a_file_without_marks_is_refused_before_anything_runs(
 def test_a_changing_table_is_rendered_as_often_as_render_min_s_allows() -> None:
     rendered, _ = merging._serve_changing(merging._RENDER_MIN_S)
     assert 0.9 * merging._FOR_S / merging._RENDER_MIN_S <= rendered <= merging._FOR_S / merging._RENDER_MIN_S
+
+
+def test_what_the_log_costs_is_measured_for_what_is_written_counted_and_filtered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling, "_ROUNDS", 2)
+    written, _, counted, filtered, _ = telling.measure()
+    assert written.ratio > counted.ratio > 0
+    assert filtered.ratio > 0
 
 
 def test_the_documented_table_can_be_written() -> None:

@@ -43,6 +43,7 @@ def test_shipped_file_holds_every_default_and_nothing_else() -> None:
     shipped = tomllib.loads(DEFAULT_FILE.read_text("utf-8"))
     defaults = asdict(Settings())
     defaults["node"]["join"] = list(defaults["node"]["join"])
+    defaults["log"]["levels"] = list(defaults["log"]["levels"])
     assert shipped == defaults
     assert [list(table) for table in shipped.values()] == [list(table) for table in defaults.values()]
     assert list(shipped) == list(defaults)
@@ -123,6 +124,9 @@ def test_whole_number_is_taken_for_a_float_setting(file: Path) -> None:
         ("gossip.interval_s=3600", "gossip.interval_s", 3600.0),
         ("shell.history=", "shell.history", ""),
         ("log.file=-", "log.file", "-"),
+        ("log.levels=pull=warning, hints=debug", "log.levels", ("pull=warning", "hints=debug")),
+        ('log.levels=["own=error"]', "log.levels", ("own=error",)),
+        ("log.levels=", "log.levels", ()),
         ("log.file=/tmp/a=b.log", "log.file", "/tmp/a=b.log"),
     ],
 )

@@ -33,6 +33,16 @@ def file(tmp_path: Path) -> Path:
         ("[node]\nstate = 1.0", "node.state = 1.0: expected a whole number from 0 to 9"),
         ("[pull]\nmax_bytes = 0", "pull.max_bytes = 0: expected a whole number from 1024 to 67108864"),
         ("[adversary]\non = 1", "adversary.on = 1: expected true or false"),
+        (
+            '[log]\nlevels = ["pul=debug"]',
+            "log.levels = ['pul=debug']: \"pul=debug\": unknown module, expected one of pull, reply, ",
+        ),
+        (
+            '[log]\nlevels = ["own=info", "pull=loud"]',
+            "log.levels = ['own=info', 'pull=loud']: \"pull=loud\": unknown level, expected one of debug",
+        ),
+        ('[log]\nlevels = ["pull"]', '"pull": expected MODULE=LEVEL, such as pull=warning'),
+        ('[log]\nlevels = ["own=info", "own=error"]', "expected each module once, and own is named twice"),
         ("[log]\nfile = 3", "log.file = 3: expected a text in quotes"),
         ("[log]\nfile = 2024-01-01", "log.file = datetime.date(2024, 1, 1): expected a text in quotes"),
         ('[node]\njoin = "a:1"', 'node.join = "a:1": expected a list of texts'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from gossip.core import events as ev
 from gossip.core.settings import ControlSettings, LogSettings
-from gossip.log import EventLog, open_destination
+from gossip.log import EventLog, facts, open_destination
 from gossip.log.writer import Writer
 from tests.controls import serving
+from tests.core_helpers import A as PEER
 from tests.nodes import Running, Start
 from tests.peers import ON_LOOPBACK, Peer, call, free_addresses, has_ended, until
 from tests.tuning_helpers import LIVE, keys_of, other
@@ -153,13 +155,21 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 def test_every_node_of_a_log_logs_from_its_new_level_on(writer: Writer, tmp_path: Path) -> None:
     logs = EventLog(writer, "warning")
     nodes = [logs.bind("a"), logs.bind("b"), logs.bind("a")]
+    kinds = (ev.EntryRestamped, facts.ControlOpened, facts.ControlUnavailable, facts.ReloadRefused)
+    of_level = (kinds[0](PEER, 1, 2, "pull"), kinds[1]("s"), kinds[2]("r"), kinds[3]("r"))
     for level in ("warning", "debug", "error", "info"):
-        logs.use(LogSettings(level=level, buffer_max_events=77))  # type: ignore[arg-type]
+        logs.use(LogSettings(level=level, repeat_window_s=0))  # type: ignore[arg-type]
         for node in (*nodes, logs.bind("c")):
-            for at in ("debug", "info", "warning", "error"):
-                node.fact(f"at_{level}", at)  # type: ignore[arg-type]
-    assert writer.max_events == 77
+            for event in of_level:
+                node.emit(event)
+    logs.use(LogSettings(levels=("own=error",), repeat_window_s=60, repeat_burst=1))
+    for node in nodes:
+        node.emit(facts.ListenerExhausted("a"))
+        node.emit(facts.SettingsReloaded((), ()))
+    logs.close()
     writer.close(5)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    seen = {name: sum(line["event"] == name for line in lines) for name in {line["event"] for line in lines}}
-    assert seen == {"at_warning": 8, "at_debug": 16, "at_error": 4, "at_info": 12}
+    seen = Counter(line["event"] for line in lines)
+    expected = {"control_unavailable": 12, "entry_restamped": 4, "reload_refused": 16, "control_opened": 8}
+    assert seen == {**expected, "listener_exhausted": 3}
+    assert [line["repeated"] for line in lines if "repeated" in line] == [1]

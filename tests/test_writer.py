@@ -18,6 +18,7 @@ import gevent
 import pytest
 
 from gossip.log import EventLog, Writer, open_destination
+from gossip.log.facts import SnapshotDamaged
 from gossip.log.writer import write_lines
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,11 @@ class Reader(threading.Thread):
         return [json.loads(line) for line in self.data.splitlines()]
 
 
+def counted(number: int, padding: int = 0) -> SnapshotDamaged:
+    """Make an event of which each one is written, with a number, as long as wanted."""
+    return SnapshotDamaged(str(number), "x" * padding, "")
+
+
 def never() -> bool:
     return False
 
@@ -61,10 +67,10 @@ def test_ten_thousand_events_reach_a_slow_reader_in_order(pipe: tuple[int, int])
     writer = Writer(pipe[1], 10_000)
     log = EventLog(writer, "debug").bind("n")
     for number in range(10_000):
-        log.fact("counted", number=number, padding="x" * (number % 300))
+        log.emit(counted(number, number % 300))
     reader = Reader(pipe[0])
     writer.close(30)
-    assert [line["number"] for line in reader.lines()] == list(range(10_000))
+    assert [int(str(line["path"])) for line in reader.lines()] == list(range(10_000))
     assert writer.dropped == 0
 
 
@@ -72,18 +78,18 @@ def test_a_reader_that_never_reads_costs_events_but_no_time(pipe: tuple[int, int
     writer = Writer(pipe[1], 100)
     log = EventLog(writer, "debug").bind("n")
     for number in range(1000):
-        log.fact("counted", number=number, padding="x" * 100)
+        log.emit(counted(number, 100))
         gevent.sleep(0)  # the writer gets its turns, and is stuck after 4,096 bytes
     begun = time.monotonic()
     writer.close(0.2)
     assert time.monotonic() - begun < 2.0
     assert writer.dropped > 800
-    log.fact("counted", number=1000)  # too late: dropped, without an error
+    log.emit(counted(1000))  # too late: dropped, without an error
 
     reader = Reader(pipe[0])  # the process lives on, and somebody reads after all
     writer.greenlet.join(10)
     *events, report = reader.lines()
-    numbers = [int(str(event["number"])) for event in events]
+    numbers = [int(str(event["path"])) for event in events]
     assert numbers == sorted(numbers)
     assert (report["event"], report["level"], report["node"]) == ("events_dropped", "warning", "n")
     assert report["count"] == writer.dropped == 1001 - len(numbers)
@@ -93,16 +99,16 @@ def test_drops_are_reported_once_there_is_room(pipe: tuple[int, int]) -> None:
     writer = Writer(pipe[1], 50)
     log = EventLog(writer, "debug").bind("n")
     for number in range(80):
-        log.fact("counted", number=number)
+        log.emit(counted(number))
     threadpool = gevent.get_hub().threadpool
     received: list[dict[str, object]] = []
     with os.fdopen(os.dup(pipe[0]), "rb") as stream:
         while not received or received[-1]["event"] != "events_dropped":
             received.append(json.loads(threadpool.apply(stream.readline)))
-        log.fact("counted", number=80)
+        log.emit(counted(80))
         writer.close(10)
         received += map(json.loads, stream)
-    assert [line.get("number") for line in received] == [*range(50), None, 80]
+    assert [line.get("path") for line in received] == [*map(str, range(50)), None, "80"]
     assert received[50]["count"] == writer.dropped == 30
 
 
@@ -110,11 +116,12 @@ def test_a_report_of_several_nodes_names_none(pipe: tuple[int, int]) -> None:
     writer = Writer(pipe[1], 1)
     logs = EventLog(writer, "debug")
     for node in ("a", "b"):
-        logs.bind(node).fact("node_started")
+        logs.bind(node).emit(counted(0))
     reader = Reader(pipe[0])
     writer.close(10)
     started, report = reader.lines()
     assert (started["node"], report["event"], "node" in report) == ("a", "events_dropped", False)
+    assert str(report["id"]).startswith("*/")
 
 
 def test_a_closed_pipe_stops_the_writer_for_good() -> None:
@@ -135,7 +142,7 @@ def test_a_full_disk_costs_events_only() -> None:
     writer = Writer(os.open("/dev/full", os.O_WRONLY), 100)
     log = EventLog(writer, "debug").bind("n")
     for _ in range(3):
-        log.fact("counted")
+        log.emit(counted(0))
     writer.close(10)
     assert writer.dropped == 3 and writer.greenlet.successful()
 
@@ -171,10 +178,11 @@ STALLED = """
 from gevent import monkey; monkey.patch_all()
 import gevent
 from gossip.log import EventLog, open_destination
+from gossip.log.facts import NodeStopped
 writer = open_destination("", no_shell=True, at_terminal=False, max_events=10_000)
 log = EventLog(writer, "info").bind("n")
 for number in range(10_000):
-    log.fact("counted", number=number)
+    log.emit(NodeStopped(number, 0))
     if number % 100 == 0:
         gevent.sleep(0)
 writer.close(0.2)
@@ -187,7 +195,7 @@ def test_a_stalled_reader_does_not_hold_up_the_end_of_the_process() -> None:
         assert child.wait(20) == 0
         output, errors = child.communicate()
     assert errors == b"" and output.endswith(b"\n")
-    numbers = [json.loads(line)["number"] for line in output.splitlines()]
+    numbers = [json.loads(line)["round"] for line in output.splitlines()]
     assert numbers == list(range(len(numbers))) and len(numbers) < 10_000
 
 

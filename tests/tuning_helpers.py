@@ -16,7 +16,7 @@ NEEDS_RESTART = {
     "adversary": "on",
     "shell": "history",
     "control": "socket",
-    "log": "file",
+    "log": "file buffer_max_events",
 }
 LIVE = {
     "node": "join shutdown_s",
@@ -32,9 +32,14 @@ LIVE = {
     "adversary": "strategy allow_remote victim",
     "explain": "history",
     "control": "max_clients timeout_s",
-    "log": "level buffer_max_events",
+    "log": "level levels repeat_window_s repeat_burst repeat_max_keys",
 }
-NAMES = {"adversary.strategy": "forge", "adversary.victim": "127.0.0.1:10", "node.join": ("10.0.1.9:5001",)}
+NAMES = {
+    "adversary.strategy": "forge",
+    "adversary.victim": "127.0.0.1:10",
+    "node.join": ("10.0.1.9:5001",),
+    "log.levels": ("pull=debug",),
+}
 
 
 def keys_of(table: dict[str, str]) -> list[str]:

@@ -57,3 +57,8 @@ def ms(seconds: float) -> str:
 def us(seconds: float) -> str:
     """Write a duration in microseconds."""
     return f"{1_000_000 * seconds:.1f} µs"
+
+
+def ns(seconds: float) -> str:
+    """Write a duration in nanoseconds."""
+    return f"{1_000_000_000 * seconds:.0f} ns"

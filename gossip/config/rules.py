@@ -10,6 +10,7 @@ from typing import Any
 from gossip.config.text import any_of, shown
 from gossip.core.address import Address, AddressError, split_host_port
 from gossip.core.attacks import STRATEGIES
+from gossip.core.levels import LEVELS, read_levels
 from gossip.core.reply import is_cluster_name
 
 WILDCARD = re.compile(r"^(?:0\.0\.0\.0|\[::\]):")
@@ -48,12 +49,22 @@ def _socket_problem(text: str) -> str | None:
     return None if is_path else f'expected "auto", "" or a path of at most {_SOCKET_BYTES_MAX} bytes'
 
 
+def _levels_problem(items: Any) -> str | None:
+    for count, item in enumerate(items, 1):
+        try:
+            read_levels(LEVELS[0], items[:count])
+        except ValueError as error:
+            return f"{shown(item)}: {error}"
+    return None
+
+
 # For one setting: return what is wrong with a value of the right type, or None.
 RULES: dict[str, Callable[[Any], str | None]] = {
     "node.listen": lambda text: _address_problem(WILDCARD.sub("127.0.0.1:", text)),
     "node.advertise": lambda text: _address_problem(text) if text else None,
     "node.join": _join_problem,
     "node.cluster": lambda text: _CLUSTER_EXPECTED if text and not is_cluster_name(text) else None,
+    "log.levels": _levels_problem,
     "control.socket": _socket_problem,
     "adversary.victim": _address_problem,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",

@@ -151,7 +151,7 @@ class Beliefs:
                     events += self.strike(claim.source, "false_hints", now)
         return events
 
-    def strike(self, peer: Address, reason: str, now: Instant) -> list[ev.Event]:
+    def strike(self, peer: Address, reason: ev.Misdeed, now: Instant) -> list[ev.Event]:
         """Give a strike to a member; the last one blacklists it as misbehaving."""
         if peer not in self.table:
             return []

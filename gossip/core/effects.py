@@ -7,18 +7,7 @@ from enum import StrEnum
 
 from gossip.core.address import Address
 from gossip.core.events import Event
-
-
-class Purpose(StrEnum):
-    """Why a pull is made."""
-
-    ROUND = "round"
-    CHECK = "check"
-    RETRY = "retry"
-    JOIN = "join"
-    USER = "user"
-    POKE = "poke"
-    LEAVE = "leave"
+from gossip.core.purpose import Purpose as Purpose
 
 
 class Timer(StrEnum):

@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from gossip.core.address import Address
+from gossip.core.levels import Level
+from gossip.core.purpose import Purpose
+from gossip.core.reply import ReplyProblem
+from gossip.core.wire import End, Reason
 
-Level = Literal["debug", "info", "warning", "error"]
+Misdeed = Literal["rejected_lines", "false_hints"]
+Distrust = Literal["not_trusted", "disproved_before"]
 FIRST_HAND = "first-hand"  # the `source` of what a member said of itself
 
 
@@ -27,13 +32,13 @@ class PullFinished(Event):
     """A peer answered. `lines` were read; `taken` entries changed what is believed here."""
 
     peer: Address
-    purpose: str
+    purpose: Purpose
     duration_ms: float
     bytes: int
     lines: int
     taken: int
-    rejected: dict[str, int]
-    end: str
+    rejected: dict[Reason, int]
+    end: End
     sample: str | None = None  # the first rejected line, escaped and cut
 
 
@@ -43,7 +48,7 @@ class PullFailed(Event):
 
     level: ClassVar[Level] = "warning"
     peer: Address
-    purpose: str
+    purpose: Purpose
     duration_ms: float
     bytes: int
     reason: str
@@ -137,7 +142,7 @@ class HintIgnored(Event):
     level: ClassVar[Level] = "debug"
     member: Address
     source: Address
-    reason: str
+    reason: Distrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,7 @@ class ReplyRead(Event):
     peer: Address
     bytes: int
     lines: int
-    rejected: dict[str, int]
+    rejected: dict[Reason, int]
     suspects: int
     leaving: bool
 
@@ -175,7 +180,7 @@ class ReplyRefused(Event):
 
     level: ClassVar[Level] = "warning"
     caller: str
-    reason: str
+    reason: ReplyProblem
     bytes: int
 
 
@@ -206,7 +211,7 @@ class StrikeGiven(Event):
 
     level: ClassVar[Level] = "warning"
     peer: Address
-    reason: str
+    reason: Misdeed
     strikes: int
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gossip.core.address import Address
+from gossip.core.events import Distrust
 
 _SUBJECTS_TO_STRIKE = 3  # PROTOCOL.md, section 2: one false hint may be a relay's bad luck
 
@@ -51,7 +52,7 @@ class Reputation:
         record.false_hints.clear()
         return True
 
-    def ignores(self, source: Address, subject: Address, mono: float) -> str | None:
+    def ignores(self, source: Address, subject: Address, mono: float) -> Distrust | None:
         """Return why a hint of `source` about `subject` is not worth a check now, or None if it is."""
         record = self._records.get(source)
         if record is None:

@@ -134,7 +134,11 @@ class ControlSettings:
 class LogSettings:
     file: Annotated[str, Restart()] = ""
     level: Literal["debug", "info", "warning", "error"] = "info"
-    buffer_max_events: Annotated[int, Range(16, 1_000_000)] = 10_000
+    levels: tuple[str, ...] = ()
+    repeat_window_s: Annotated[float, Range(0, 3600)] = 10.0
+    repeat_burst: Annotated[int, Range(1, 1000)] = 5
+    repeat_max_keys: Annotated[int, Range(1, 100_000)] = 256
+    buffer_max_events: Annotated[int, Range(16, 1_000_000), Restart()] = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class Decoded:
     entries: list[Entry] = field(default_factory=list)
     directives: list[bytes] = field(default_factory=list)
     seen: Set[bytes] = frozenset()
-    rejected: dict[str, int] = field(default_factory=dict)
+    rejected: dict[Reason, int] = field(default_factory=dict)
     sample: str | None = None
 
     @property

@@ -107,7 +107,8 @@ class Node:
         if self._log.exists():
             with self._log.open("rb") as lines:
                 for line in lines:
-                    told[_kind_of(line)] += 1
+                    kind, times = _read(line)
+                    told[kind] += times
         return told
 
     def last_words(self) -> str:
@@ -115,12 +116,13 @@ class Node:
         return self._stderr.read_text(errors="replace").strip().rpartition("\n")[2]
 
 
-def _kind_of(line: bytes) -> tuple[str, str]:
+def _read(line: bytes) -> tuple[tuple[str, str], int]:
+    """Return the level and name of a line's event, and how many such events it stands for."""
     try:
         event = json.loads(line)
-        return str(event["level"]), str(event["event"])
+        return (str(event["level"]), str(event["event"])), int(event.get("repeated", 1))
     except (ValueError, KeyError, TypeError):
-        return "error", "unreadable_line"
+        return ("error", "unreadable_line"), 1
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""JSON events: rendering them (`events`) and writing them without blocking the hub (`writer`)."""
+"""JSON events: which there are (`catalogue`), rendering them (`events`), writing them (`writer`)."""
 
 from __future__ import annotations
 

@@ -90,6 +90,8 @@ def _names(kind: type) -> tuple[str, ...]:
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     return value if type(value) in (str, int, float, bool) else str(value)
 
 
