@@ -26,7 +26,16 @@ from gossip.core.events import Event
 from gossip.core.instant import Instant
 from gossip.core.node import Node
 from gossip.core.settings import Settings
-from gossip.core.views import BlacklistView, ConvergenceView, JoinReport, MemberView, Reading, Status, Story
+from gossip.core.views import (
+    BlacklistView,
+    ConvergenceView,
+    Figures,
+    JoinReport,
+    MemberView,
+    Reading,
+    Status,
+    Story,
+)
 from gossip.core.wire import Failure, Pulled
 from gossip.keeper import Keeper, load
 from gossip.log import facts
@@ -37,6 +46,7 @@ from gossip.net.puller import Take, pull, source_for
 from gossip.pulling import Pulling
 from gossip.readings import Readings
 from gossip.store import Store
+from gossip.timers import Timers
 from gossip.tuning import Tuning
 
 _PATIENCE_S = 1.0  # with open pulls, at the stop
@@ -66,7 +76,7 @@ class Daemon:
             self._keeper = Keeper(store, lambda: self._node.snapshot(_now()), log, self.crashed)
         self._listener: Listener | None = None
         self._aliases = Aliases(lambda port: self._listen_at(self._listen[0], port), log)
-        self._timers: dict[Timer, Greenlet] = {}
+        self._timers = Timers(self._on_timer, self._died)
         self._pulls = Pulling(self._call, self._handle, self._node.abandon_pull, self.crashed)
         self._readings = Readings(self._node.inspect, _now, self._call, self._spawn)
         self._joining: Greenlet | None = None
@@ -120,7 +130,7 @@ class Daemon:
         if self._listener is not None:
             self._listener.stop()
         self._aliases.close()
-        rounds = [*self._timers.values(), self._joining, *self._readings.open.values()]
+        rounds = [*self._timers.greenlets(), self._joining, *self._readings.open.values()]
         gevent.killall([greenlet for greenlet in rounds if greenlet is not None])
         self._interpret(self._node.handle_stop(_now()))
         self._pulls.finish(min(_PATIENCE_S, deadline - save_s - time.monotonic()))
@@ -136,6 +146,10 @@ class Daemon:
     def status(self) -> Status:
         """Return the node in one line."""
         return self._node.status()
+
+    def figures(self) -> Figures:
+        """Return how much there is of what `status` does not count."""
+        return self._node.figures(*(self._listener.counts if self._listener is not None else (0, 0)))
 
     def members(self) -> Sequence[MemberView]:
         """Return all members: the node itself first, then by address."""
@@ -220,21 +234,13 @@ class Daemon:
                     if self._keeper is not None:
                         self._keeper.ask(urgent=urgent)
                 case Schedule(timer, at):
-                    self._schedule(timer, at)
+                    if not self.stopping.is_set():
+                        self._timers.set(timer, at)
                 case Join():
                     # A name may take longer to look up than a round: one look-up at a time.
                     if self._joining is None or self._joining.ready():
                         self._joining = self._spawn(self._join)
         return out
-
-    def _schedule(self, timer: Timer, at: float) -> None:
-        earlier = self._timers.pop(timer, None)
-        if earlier is not None and earlier is not gevent.getcurrent():
-            earlier.kill(block=False)
-        if not self.stopping.is_set():
-            greenlet = gevent.spawn_later(max(0.0, at - time.monotonic()), self._on_timer, timer)
-            greenlet.link_exception(self._died)
-            self._timers[timer] = greenlet
 
     def _on_timer(self, timer: Timer) -> None:
         self._interpret(self._node.handle_timer(timer, _now()))

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import gevent
 from gevent import Greenlet
@@ -30,6 +30,9 @@ from gossip.shell.lines import run_lines
 from gossip.shell.shells import LocalShell
 from gossip.shell.sockets import SocketError
 from gossip.store import StoreError
+
+if TYPE_CHECKING:
+    from gossip.http import HttpServer
 
 _LOG_CLOSE_S = 1.0
 Tell = Callable[[str], None]
@@ -78,7 +81,12 @@ def run(
                 started.append(daemon)
         except OSError as error:
             _shut_down(started)
-            return _refuse(_why_not(daemons[len(started)], error))
+            return _refuse(_why_not(daemons[len(started)].listen, "--listen", error))
+        try:
+            http = _open_http(daemons[0], settings, log, writer)
+        except OSError as error:
+            _shut_down(daemons)
+            return _refuse(_why_not(f"http.listen = {settings.http.listen}", "--set http.listen", error))
         try:
             control = open_control(daemons[0], settings, log)
         except SocketError as error:
@@ -94,8 +102,9 @@ def run(
                 _run_until_stopped(daemons, shell=shell)
         finally:
             _shut_down(daemons)
-            if control is not None:
-                control.close()
+            for served in (control, http):
+                if served is not None:
+                    served.close()
             for handler in held:
                 handler.cancel()
         return max(daemon.exit_status for daemon in daemons)
@@ -231,14 +240,21 @@ def _refuse(line: str) -> int:
     return 1
 
 
-def _why_not(daemon: Daemon, error: OSError) -> str:
-    where = daemon.listen
+def _open_http(first: Daemon, settings: Settings, log: EventLog, writer: Writer | None) -> HttpServer | None:
+    if not settings.http.listen:
+        return None
+    from gossip.http import open_http  # takes a fifth of a second to import, for who wants it only
+
+    return open_http(first, settings, log, lambda: writer.dropped if writer is not None else 0)
+
+
+def _why_not(where: str, setting: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{where}: the port is in use; stop what listens there, or choose another with --listen"
+        return f"{where}: the port is in use; stop what listens there, or choose another with {setting}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where}: this machine has no such address; choose one of its own with --listen"
+        return f"{where}: this machine has no such address; choose one of its own with {setting}"
     if error.errno == errno.EACCES:
-        return f"{where}: not allowed to listen there; choose a port from 1024 on with --listen"
+        return f"{where}: not allowed to listen there; choose a port from 1024 on with {setting}"
     return f"{where}: cannot listen there ({error.strerror or error})"
 
 

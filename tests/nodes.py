@@ -102,7 +102,7 @@ class Running:
         daemon = self.daemon
         daemon._is_down = True
         daemon.stopping.set()
-        greenlets = [*daemon._timers.values(), *daemon._pulls._open.values(), daemon._joining]
+        greenlets = [*daemon._timers.greenlets(), *daemon._pulls._open.values(), daemon._joining]
         if daemon._keeper is not None:
             greenlets.append(daemon._keeper._saver)
             daemon._keeper.abandon()

@@ -115,7 +115,7 @@ def test_the_attack_that_y_switches_on_is_the_one_of_now(one: Running) -> None:
 def test_a_change_does_not_start_a_stopped_node_again(one: Running) -> None:
     one.shut_down()
     set_(one, "gossip.interval_s=0.02")
-    assert all(timer.ready() for timer in one.daemon._timers.values())
+    assert all(timer.ready() for timer in one.daemon._timers.greenlets())
 
 
 # The control socket.

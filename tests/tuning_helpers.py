@@ -16,6 +16,7 @@ NEEDS_RESTART = {
     "adversary": "on",
     "shell": "history",
     "control": "socket",
+    "http": "listen max_callers timeout_s",
     "log": "file buffer_max_events",
 }
 LIVE = {

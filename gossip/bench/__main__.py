@@ -17,7 +17,7 @@ from time import monotonic
 
 import gevent
 
-from gossip.bench import held, idle, listening, memory, merging, telling
+from gossip.bench import counting, held, idle, listening, memory, merging, telling
 from gossip.bench.rows import Row, as_markdown
 from gossip.bench.servers import BenchError, built_in_c
 from gossip.load.target import TargetError
@@ -52,6 +52,7 @@ def _all() -> str:
         parts: list[tuple[str, Callable[[], Sequence[Row]]]] = [
             ("a pulled table", merging.measure),
             ("the log", telling.measure),
+            ("counting events", lambda: [counting.measure()]),
             ("memory", lambda: [memory.measure()]),
             ("the listener", lambda: listening.measure(minimal, folder)),
             ("held callers", held.measure),

@@ -24,9 +24,7 @@ def measure(folder: Path) -> Row:
     table = folder / "fleet"
     nobody = Entry(Address("127.0.0.1", 1), now, 0)
     table.write_bytes(b"\n".join(entry.line for entry in (nobody, *members)) + b"\n\n")
-    fleet = subprocess.Popen(
-        [sys.executable, "-m", "gossip.bench.fleet", str(table)], stdout=subprocess.PIPE
-    )
+    fleet = subprocess.Popen([sys.executable, "-m", "gossip.bench.fleet", str(table)], stdout=subprocess.PIPE)
     try:
         assert fleet.stdout is not None
         if not fleet.stdout.readline():

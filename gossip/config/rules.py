@@ -58,6 +58,12 @@ def _levels_problem(items: Any) -> str | None:
     return None
 
 
+def _http_problem(text: str) -> str | None:
+    full = f"127.0.0.1{text}" if text.startswith(":") else WILDCARD.sub("127.0.0.1:", text)
+    problem = _address_problem(full) if text else None
+    return problem and problem.replace("expected ip:port", 'expected "", :port for loopback, or ip:port', 1)
+
+
 # For one setting: return what is wrong with a value of the right type, or None.
 RULES: dict[str, Callable[[Any], str | None]] = {
     "node.listen": lambda text: _address_problem(WILDCARD.sub("127.0.0.1:", text)),
@@ -66,6 +72,7 @@ RULES: dict[str, Callable[[Any], str | None]] = {
     "node.cluster": lambda text: _CLUSTER_EXPECTED if text and not is_cluster_name(text) else None,
     "log.levels": _levels_problem,
     "control.socket": _socket_problem,
+    "http.listen": _http_problem,
     "adversary.victim": _address_problem,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
 }
@@ -75,6 +82,8 @@ ALLOWED: dict[str, str] = {
     "node.advertise": 'ip:port, or ""',
     "node.join": "host:port, several with commas between",
     "node.cluster": 'letters, digits, ".", "_" and "-", at most 64',
+    "http.listen": '"", :port for loopback, or ip:port',
+    "log.levels": "MODULE=LEVEL, several with commas between",
     "control.socket": f'"auto", "" or a path of at most {_SOCKET_BYTES_MAX} bytes',
     "adversary.victim": "ip:port",
     "adversary.strategy": "the name of an attack",

@@ -16,6 +16,7 @@ Module = Literal[
     "listener",
     "store",
     "control",
+    "http",
     "log",
     "process",
 ]

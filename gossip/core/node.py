@@ -83,6 +83,15 @@ class Node:
             trust=self._settings.gossip.trust,
         )
 
+    def figures(self, callers: int, accepted: int) -> views.Figures:
+        """Return how much there is of what `status` does not count; of callers, what is given."""
+        table, blacklist = self._beliefs.table, self._beliefs.blacklist
+        blocked = sum(record.retry_at is None for record in blacklist)
+        waiting = len(self._beliefs.attention)
+        return views.Figures(
+            table.suspects, blocked, len(self._pulls), waiting, table.rendered_bytes, callers, accepted
+        )
+
     def members(self, now: Instant) -> list[views.MemberView]:
         """Return all members: the node itself first, then by address."""
         return views.members_of(self._beliefs, now)

@@ -50,6 +50,9 @@ class Pulls:
         """How many rounds have begun."""
         return self._rounds
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def get(self, peer: Address) -> OpenPull | None:
         """Return the open pull from a peer, or None."""
         return self._open.get(peer)

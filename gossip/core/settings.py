@@ -131,6 +131,13 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpSettings:
+    listen: Annotated[str, Restart()] = ""
+    max_callers: Annotated[int, Range(1, 1000), Restart()] = 16
+    timeout_s: Annotated[float, Range(0.1, 600), Restart()] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     file: Annotated[str, Restart()] = ""
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -156,6 +163,7 @@ class Settings:
     explain: ExplainSettings = field(default_factory=ExplainSettings)
     shell: ShellSettings = field(default_factory=ShellSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 

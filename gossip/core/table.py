@@ -93,6 +93,16 @@ class Table:
         """Return a member, or None."""
         return self._members.get(address)
 
+    @property
+    def suspects(self) -> int:
+        """How many members did not answer the last pull."""
+        return sum(1 for member in self._members.values() if member.failures)
+
+    @property
+    def rendered_bytes(self) -> int:
+        """The size of the table, with the others as they were last rendered."""
+        return len(self._header) + len(self._own.line) + len(self._others) + 2
+
     def count_on(self, host: str) -> int:
         """Return how many members share an IP."""
         return self._per_host[host]

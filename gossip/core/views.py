@@ -77,6 +77,22 @@ class ConvergenceView:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """How much there is of what `Status` does not count.
+
+    `table_bytes` is the table's size as last rendered; `callers` are held now, `accepted` since the start.
+    """
+
+    suspects: int
+    blocked: int
+    open_pulls: int
+    checks_waiting: int
+    table_bytes: int
+    callers: int
+    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
 class JoinReport:
     """What a pull from an address that the user named found; `failure` is None when it answered."""
 

@@ -62,6 +62,7 @@ _ROWS: tuple[tuple[type[Event], Module, tuple[str, ...] | None], ...] = (
     (facts.SnapshotDamaged, "store", EACH),
     (facts.ControlOpened, "control", EACH),
     (facts.ControlUnavailable, "control", EACH),
+    (facts.HttpOpened, "http", EACH),
     (facts.EventsDropped, "log", EACH),
     (facts.GreenletCrashed, "process", ("traceback",)),
     (facts.HubError, "process", ("traceback",)),

@@ -91,6 +91,13 @@ class ControlUnavailable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HttpOpened(Event):
+    """Metrics and health are served by HTTP."""
+
+    listen: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventsDropped(Event):
     """The log's reader was too slow: so many lines were not written. Told at every level.
 

@@ -30,6 +30,7 @@ MODULES: Final[Mapping[Module, str]] = MappingProxyType(
         "listener": "answering callers",
         "store": "what is kept across restarts",
         "control": "the control socket",
+        "http": "metrics and health by HTTP",
         "log": "the log itself",
         "process": "the process: crashes, and its end",
     }

@@ -80,6 +80,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         self._on_exhausted = on_exhausted
         self._exhausted_told = -_EXHAUSTED_TOLD_EVERY_S
         self._callers: dict[Greenlet, None] = {}
+        self._accepted = 0
         self._repliers: set[Greenlet] = set()
         self._calls = get_original("select", "poll")()  # gevent's own would let others run
         self._calls.register(sock.fileno(), select.POLLIN)
@@ -93,6 +94,11 @@ class Listener(StreamServer):  # type: ignore[misc]
         self._max_callers = max(1, min(settings.max_callers, open_files_max() - _OTHER_DESCRIPTORS))
         self._reply = reply
         self._lingering.use(reply)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many callers are held now, and how many were accepted."""
+        return len(self._lingering) + len(self._callers), self._accepted
 
     def do_read(self) -> tuple[socket.socket, str, memoryview | Iterator[Step]] | None:
         """Accept and serve callers while there are any; return the first that needs a greenlet.
@@ -112,6 +118,7 @@ class Listener(StreamServer):  # type: ignore[misc]
                 if self.is_fatal_error(error):
                     raise
                 continue  # it went away while it waited
+            self._accepted += 1
             host = address[0].removeprefix("::ffff:")
             try:
                 answer = self._answer(host)

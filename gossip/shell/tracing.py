@@ -90,7 +90,7 @@ def _names(kind: type) -> tuple[str, ...]:
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not isinstance(value, Address):
         return [_plain(inner) for inner in value]
     return value if type(value) in (str, int, float, bool) else str(value)
 

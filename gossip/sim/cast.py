@@ -92,4 +92,3 @@ class Cast:
             self._rng.shuffle(rack)
         dealt = [rack[at] for at in range(len(racks[0])) for rack in racks if at < len(rack)]
         return dealt[:count]
-

@@ -84,9 +84,7 @@ def _poison(shares: Sequence[float]) -> str:
     if not most:
         return "nothing: no honest node believed what was never said"
     step = -(-len(shares) // _BARS_MAX)
-    bars = "".join(
-        _BARS[min(7, int(8 * max(shares[at : at + step])))] for at in range(0, len(shares), step)
-    )
+    bars = "".join(_BARS[min(7, int(8 * max(shares[at : at + step])))] for at in range(0, len(shares), step))
     return f"{most:.1%} of beliefs at the most, {shares[-1]:.1%} at the end  {bars}"
 
 

@@ -194,4 +194,3 @@ class _Stage:
                 line = min(lacks).decode()
                 return f"{actor.address} does not hold {line}"
         return None
-
