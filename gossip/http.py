@@ -43,7 +43,7 @@ def open_http(
     first: Daemon,
     settings: Settings,
     log: EventLog,
-    lines_dropped: Callable[[], int],
+    lines_dropped: Callable[[], int] = lambda: 0,
     shipping: Callable[[], Sequence[Shipping]] = tuple,
 ) -> HttpServer:
     """Serve a node's pages where `http.listen` says; raise OSError where that cannot be."""

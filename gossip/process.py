@@ -23,12 +23,13 @@ from gossip.daemon import Daemon
 from gossip.hangup import obey_hangup
 from gossip.log.events import EventLog, NodeLog, event_log
 from gossip.log.facts import HubError
-from gossip.log.writer import Writer, open_destination
 from gossip.net.descriptors import raise_limit
 from gossip.shell import render
 from gossip.shell.lines import run_lines
 from gossip.shell.shells import LocalShell
 from gossip.shell.sockets import SocketError
+from gossip.ship.outlet import Outlet, OutletError, is_shown, open_outlet
+from gossip.ship.spool import SpoolError
 from gossip.store import StoreError
 
 if TYPE_CHECKING:
@@ -62,13 +63,14 @@ def run(
     _open_standard_streams()
     raise_limit()  # callers, pulls and files each take a descriptor
     at_terminal = shell and _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stdout)
-    above_prompt = AbovePrompt() if at_terminal and _is_stdout(settings.log.file) else None
+    shown = at_terminal and any(map(is_shown, (settings.log.file, *settings.log.sinks)))
+    above_prompt = AbovePrompt() if shown else None
     try:
-        writer = None if above_prompt else _destination(settings, shell=shell, at_terminal=at_terminal)
-    except OSError as error:
-        return _refuse(f"log.file = {settings.log.file!a}: cannot be opened ({error.strerror})")
-    log = event_log(above_prompt or writer, settings.log)
-    with _closing_log(log, writer):
+        outlet = open_outlet(settings, no_shell=not shell, at_terminal=at_terminal, above_prompt=above_prompt)
+    except (OutletError, SpoolError) as error:
+        return _refuse(str(error))
+    log = event_log(outlet, settings.log)
+    with _closing_log(log, outlet):
         try:
             daemons = build(log)
         except StoreError as error:
@@ -83,7 +85,7 @@ def run(
             _shut_down(started)
             return _refuse(_why_not(daemons[len(started)].listen, "--listen", error))
         try:
-            http = _open_http(daemons[0], settings, log, writer)
+            http = _open_http(daemons[0], settings, log, outlet)
         except OSError as error:
             _shut_down(daemons)
             return _refuse(_why_not(f"http.listen = {settings.http.listen}", "--set http.listen", error))
@@ -93,8 +95,11 @@ def run(
             _shut_down(daemons)
             return _refuse(f"control.socket: {error}")
         report_hub_errors(daemons[0], log.bind(str(daemons[0].address)))
+        if outlet is not None:
+            outlet.ship(log.bind(str(daemons[0].address)).emit, daemons[0].crashed)
         # Held until the end: a second one must not cut the stop short.
-        held = [gevent.signal_handler(signal.SIGTERM, daemons[0].stop), *obey_hangup(daemons)]
+        reopen = outlet.reopen if outlet is not None else lambda: None
+        held = [gevent.signal_handler(signal.SIGTERM, daemons[0].stop), *obey_hangup(daemons, reopen)]
         try:
             if at_terminal:
                 _run_prompt(daemons, banner(daemons[0], settings), settings, above_prompt, narrate)
@@ -132,15 +137,6 @@ class AbovePrompt:
         for text in self._early:
             tell(text)
         self._early.clear()
-
-
-def _destination(settings: Settings, *, shell: bool, at_terminal: bool) -> Writer | None:
-    return open_destination(
-        settings.log.file,
-        no_shell=not shell,
-        at_terminal=at_terminal,
-        max_events=settings.log.buffer_max_events,
-    )
 
 
 def _run_prompt(
@@ -226,26 +222,19 @@ def _is_a_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()  # None: it was closed at the start
 
 
-def _is_stdout(file: str) -> bool:
-    if file in ("", "-"):
-        return file == "-"
-    try:
-        return os.path.samefile(os.path.expanduser(file), sys.stdout.fileno())
-    except (OSError, ValueError):  # no such file yet
-        return False
-
-
 def _refuse(line: str) -> int:
     print(f"gossipd: {line}", file=sys.stderr)
     return 1
 
 
-def _open_http(first: Daemon, settings: Settings, log: EventLog, writer: Writer | None) -> HttpServer | None:
+def _open_http(first: Daemon, settings: Settings, log: EventLog, outlet: Outlet | None) -> HttpServer | None:
     if not settings.http.listen:
         return None
     from gossip.http import open_http  # takes a fifth of a second to import, for who wants it only
 
-    return open_http(first, settings, log, lambda: writer.dropped if writer is not None else 0)
+    if outlet is None:
+        return open_http(first, settings, log)
+    return open_http(first, settings, log, lambda: outlet.dropped, outlet.shippers)
 
 
 def _why_not(where: str, setting: str, error: OSError) -> str:
@@ -259,13 +248,13 @@ def _why_not(where: str, setting: str, error: OSError) -> str:
 
 
 @contextmanager
-def _closing_log(log: EventLog, writer: Writer | None) -> Iterator[None]:
+def _closing_log(log: EventLog, outlet: Outlet | None) -> Iterator[None]:
     try:
         yield
     finally:
         log.close()
-        if writer is not None:
-            writer.close(_LOG_CLOSE_S)
+        if outlet is not None:
+            outlet.close(_LOG_CLOSE_S)
 
 
 def _open_standard_streams() -> None:

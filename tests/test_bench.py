@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gossip.bench import merging, telling
+from gossip.bench import merging, shipping, telling
 from gossip.bench.__main__ import main
 from gossip.bench.callers import cpu_s_per_call, latencies_s, table_of
 from gossip.bench.rows import Row, as_markdown
 from gossip.bench.servers import STOCK, BenchError, built_in_c, node, other
+from gossip.load.target import HOST, free_port
 from tests.processes import ROOT
 
 
@@ -83,6 +84,14 @@ def test_what_the_log_costs_is_measured_for_what_is_written_counted_and_filtered
     written, _, counted, filtered, _ = telling.measure()
     assert written.ratio > counted.ratio > 0
     assert filtered.ratio > 0
+
+
+def test_shipping_is_measured_once_all_was_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "_FOR_S", 0.3)
+    port = str(free_port())
+    with shipping._child("gossip.bench.collector", port, str(free_port())):
+        share = shipping._share(tmp_path, f"log.sinks=tcp://{HOST}:{port}", f"log.spool_dir={tmp_path}")
+    assert 0 < share < 2
 
 
 def test_the_documented_table_can_be_written() -> None:

@@ -17,7 +17,8 @@ NEEDS_RESTART = {
     "shell": "history",
     "control": "socket",
     "http": "listen max_callers timeout_s",
-    "log": "file buffer_max_events",
+    "log": "file buffer_max_events sinks rotate_max_bytes rotate_max_age_s rotate_keep spool_dir "
+    "spool_max_bytes batch_max_events batch_max_bytes batch_wait_s ship_timeout_s retry_base_s retry_max_s",
 }
 LIVE = {
     "node": "join shutdown_s",

@@ -17,7 +17,7 @@ from time import monotonic
 
 import gevent
 
-from gossip.bench import counting, held, idle, listening, memory, merging, telling
+from gossip.bench import counting, held, idle, listening, memory, merging, shipping, telling
 from gossip.bench.rows import Row, as_markdown
 from gossip.bench.servers import BenchError, built_in_c
 from gossip.load.target import TargetError
@@ -56,6 +56,7 @@ def _all() -> str:
             ("memory", lambda: [memory.measure()]),
             ("the listener", lambda: listening.measure(minimal, folder)),
             ("held callers", held.measure),
+            ("shipping events", lambda: shipping.measure(folder)),
             ("an idle node", lambda: [idle.measure(folder)]),
         ]
         rows: list[Row] = []

@@ -23,6 +23,7 @@ import msgspec
 
 from gossip.config.declared import Declared, declared
 from gossip.config.rules import AT_MOST, RULES, WILDCARD
+from gossip.config.sinks import needs_spool
 from gossip.config.text import cut, shown
 from gossip.core.address import Address
 from gossip.core.adversary import refusal
@@ -85,6 +86,9 @@ def check_relations(settings: Settings, where: Mapping[str, str]) -> None:
     if WILDCARD.match(settings.node.listen) and not settings.node.advertise:
         expected = "expected node.advertise too, the ip:port at which others reach this node"
         raise ConfigError(f"{where['node.listen']}: {expected}")
+    if needs_spool(settings.log.sinks) and not (settings.log.spool_dir or settings.node.data_dir):
+        expected = "expected log.spool_dir or node.data_dir too, for a folder that keeps events until shipped"
+        raise ConfigError(f"{where['log.sinks']}: {expected}")
     refused = refusal(settings, settings.adversary.strategy) if settings.adversary.on else None
     if refused:
         blamed = [key for key in where if key.startswith("adversary.") or key in _REACHED_AT][-1]

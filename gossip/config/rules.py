@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from gossip.config.sinks import sinks_problem
 from gossip.config.text import any_of, shown
 from gossip.core.address import Address, AddressError, split_host_port
 from gossip.core.attacks import STRATEGIES
@@ -73,6 +74,7 @@ RULES: dict[str, Callable[[Any], str | None]] = {
     "log.levels": _levels_problem,
     "control.socket": _socket_problem,
     "http.listen": _http_problem,
+    "log.sinks": sinks_problem,
     "adversary.victim": _address_problem,
     "adversary.strategy": lambda name: None if name in STRATEGIES else f"expected {any_of(STRATEGIES)}",
 }
@@ -93,5 +95,6 @@ AT_MOST = (
     ("pull.quiet_s", "pull.pull_timeout_s"),
     ("blacklist.blacklist_base_s", "blacklist.blacklist_max_s"),
     ("attention.checks_per_round", "attention.checks_per_round_joining"),
+    ("log.retry_base_s", "log.retry_max_s"),
     ("attention.queue_max_per_source", "attention.queue_max"),
 )

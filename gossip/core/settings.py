@@ -146,6 +146,18 @@ class LogSettings:
     repeat_burst: Annotated[int, Range(1, 1000)] = 5
     repeat_max_keys: Annotated[int, Range(1, 100_000)] = 256
     buffer_max_events: Annotated[int, Range(16, 1_000_000), Restart()] = 10_000
+    sinks: Annotated[tuple[str, ...], Restart()] = ()
+    rotate_max_bytes: Annotated[int, Range(4096, 100_000_000_000), Restart()] = 64 * 1024 * 1024
+    rotate_max_age_s: Annotated[float, Range(0, 31_536_000), Restart()] = 604_800.0
+    rotate_keep: Annotated[int, Range(1, 1000), Restart()] = 5
+    spool_dir: Annotated[str, Restart()] = ""
+    spool_max_bytes: Annotated[int, Range(1024 * 1024, 100_000_000_000), Restart()] = 256 * 1024 * 1024
+    batch_max_events: Annotated[int, Range(1, 100_000), Restart()] = 1000
+    batch_max_bytes: Annotated[int, Range(4096, 64 * 1024 * 1024), Restart()] = 1024 * 1024
+    batch_wait_s: Annotated[float, Range(0.01, 60), Restart()] = 1.0
+    ship_timeout_s: Annotated[float, Range(0.1, 600), Restart()] = 10.0
+    retry_base_s: Annotated[float, Range(0.01, 60), Restart()] = 0.5
+    retry_max_s: Annotated[float, Range(0.05, 3600), Restart()] = 30.0
 
 
 @dataclass(frozen=True, slots=True)

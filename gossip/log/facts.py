@@ -109,6 +109,51 @@ class EventsDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ShippingFailed(Event):
+    """A collector did not take events; they stay in the spool, and it is tried again until it does."""
+
+    level: ClassVar[Level] = "warning"
+    sink: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShippingResumed(Event):
+    """A collector takes events again, after it did not."""
+
+    sink: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolDropped(Event):
+    """The spool was full, and so many events never reached a collector."""
+
+    level: ClassVar[Level] = "error"
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRefused(Event):
+    """A collector would not have an event, however often it was offered; it is left out."""
+
+    level: ClassVar[Level] = "error"
+    sink: str
+    reason: str
+    ts_of_refused: str
+    event_of_refused: str
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetUnsaved(Event):
+    """How far a collector has come could not be kept: after a restart, some is sent again."""
+
+    level: ClassVar[Level] = "warning"
+    sink: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GreenletCrashed(Event):
     """A bug ended a part of the node; the exit status will be 1."""
 

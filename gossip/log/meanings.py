@@ -72,6 +72,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "seen_state": "the state that the peer held for this node",
         "seen_timestamp": "the timestamp that the peer held for this node",
         "set_aside": "where the damaged file is now",
+        "sink": "which one, without its options",
         "socket": "the path of the socket",
         "source": "who said so: an address, or how it was learned",
         "state": "the digit",
@@ -81,6 +82,8 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "taken": "how many entries changed what is believed here",
         "theirs": "the name of the peer's cluster; empty when it has none",
         "timestamp": "when its owner set the state",
+        "ts_of_refused": "its `ts`",
+        "event_of_refused": "its `event`",
         "traceback": "where in the program, in full",
         "trust": "`gossip.trust`",
     }

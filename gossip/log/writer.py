@@ -46,18 +46,53 @@ class LineSink(Protocol):
         """Take one line, with its newline; return at once."""
 
 
-class Writer:
-    """Writes lines to a descriptor, which it owns, without ever blocking the hub."""
+class Destination(Protocol):
+    """Where a Writer writes to."""
 
-    def __init__(self, fd: int, max_events: int) -> None:
+    def put(self, torn: bytes, lines: Sequence[bytes], stopped: Callable[[], bool]) -> Written:
+        """Do what `write_lines` does, in a native thread."""
+
+    def written(self) -> None:
+        """Be told, on the hub, that `put` was called."""
+
+    def close(self) -> None:
+        """Let go of what it holds, in the thread; nothing more comes."""
+
+
+class Descriptor:
+    """A descriptor, which it owns."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def put(self, torn: bytes, lines: Sequence[bytes], stopped: Callable[[], bool]) -> Written:
+        """Write lines to it."""
+        return write_lines(self._fd, torn, lines, stopped)
+
+    def written(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._fd)
+
+
+class Writer:
+    """Writes lines to a destination (a number is a descriptor), which it owns, without ever blocking the hub.
+
+    With `linger_s` a line may wait that long for others to share the way to the thread with.
+    """
+
+    def __init__(self, destination: Destination | int, max_events: int, linger_s: float = 0.0) -> None:
         self.render_dropped: Callable[[int], bytes] | None = None  # None: drops are counted, not reported
         self.dropped = 0  # since the start
         self._unreported = 0
-        self._fd = fd
-        self.max_events = max_events
+        self._to = Descriptor(destination) if isinstance(destination, int) else destination
+        self._max_events = max_events
+        self._linger_s = linger_s
         self._queue: deque[bytes | int] = deque()  # an int stands for the report of so many drops
         self._torn = b""
-        self._wake = Flag()
+        self._wake, self._hurry = Flag(), Flag()
         self._closing = self._abandoned = self._broken = False
         # Not the hub's pool: name look-ups that hang there would silence the log just then.
         self._pool = ThreadPool(1)
@@ -65,7 +100,7 @@ class Writer:
 
     def write(self, line: bytes) -> None:
         """Queue one line, with its newline, or drop it when there is no room; return at once."""
-        if self._closing or self._broken or len(self._queue) >= self.max_events:
+        if self._closing or self._broken or len(self._queue) >= self._max_events:
             self.dropped += 1
             self._unreported += 1
             return
@@ -73,6 +108,8 @@ class Writer:
             self._report_drops()
         self._queue.append(line)
         self._wake.set()
+        if len(self._queue) == _BATCH_LINES:
+            self._hurry.set()
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, for at most `timeout_s`, and stop.
@@ -82,6 +119,7 @@ class Writer:
         """
         self._closing = True
         self._wake.set()
+        self._hurry.set()
         self.greenlet.join(timeout_s)
         self._abandoned = True
 
@@ -94,7 +132,13 @@ class Writer:
             else:
                 self._wake.clear()
                 self._wake.wait()
+                self._linger()
         self._finish()
+
+    def _linger(self) -> None:
+        if self._linger_s and not self._closing and len(self._queue) < _BATCH_LINES:
+            self._hurry.clear()
+            self._hurry.wait(self._linger_s)
 
     def _write_batch(self) -> None:
         batch = list(islice(self._queue, _BATCH_LINES))  # left in the queue, to count against its bound
@@ -112,8 +156,9 @@ class Writer:
             self._report_drops()
 
     def _write_in_thread(self, lines: Sequence[bytes], stopped: Callable[[], bool]) -> Written:
-        written: Written = self._pool.spawn(write_lines, self._fd, self._torn, lines, stopped).get()
+        written: Written = self._pool.spawn(self._to.put, self._torn, lines, stopped).get()
         self._torn = written.torn
+        self._to.written()
         return written
 
     def _finish(self) -> None:
@@ -122,7 +167,7 @@ class Writer:
             self._write_in_thread([self._render(item) for item in self._queue], lambda: False)
         self._queue.clear()
         self._broken = True
-        os.close(self._fd)
+        self._pool.spawn(self._to.close).get()
         self._pool.kill()
 
     def _report_drops(self) -> None:

@@ -1,0 +1,132 @@
+"""A file that rotates: by size, by age, on request; whole lines only, and none lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gossip.core.events import SettingChanged
+from gossip.core.settings import LogSettings
+from gossip.log import EventLog, Writer
+from gossip.ship.files import RotatedFile
+from gossip.ship.outlet import OutletError, open_outlet
+from tests.collectors import numbers, with_sinks
+
+LINE = b'{"ts":"2026-11-23T00:00:00.000000Z","event":"setting_changed","value":%4d}\n'
+BORN = 1_795_392_000.0  # the ts of LINE
+SIZE = len(LINE % 0)
+
+
+def never() -> bool:
+    return False
+
+
+def lines(start: int, stop: int) -> list[bytes]:
+    return [LINE % number for number in range(start, stop)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = BORN
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_it_turns_by_size_and_keeps_as_many_as_asked(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    file = RotatedFile(str(path), LogSettings(rotate_max_bytes=4096, rotate_keep=2))
+    per_file = 4096 // SIZE
+    assert file.put(b"", lines(0, 5 * per_file), never).lines == 5 * per_file
+    file.close()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["log", "log.1", "log.2"]
+    found = [numbers((tmp_path / name).read_bytes().splitlines()) for name in ("log.2", "log.1", "log")]
+    assert [len(part) for part in found] == [per_file] * 3
+    assert [number for part in found for number in part] == list(range(2 * per_file, 5 * per_file))
+
+
+def test_a_line_longer_than_a_file_has_one_of_its_own(tmp_path: Path) -> None:
+    file = RotatedFile(str(tmp_path / "log"), LogSettings(rotate_max_bytes=4096))
+    file.put(b"", [b"a\n", b"x" * 9000 + b"\n", b"b\n"], never)
+    file.close()
+    sizes = [(tmp_path / name).stat().st_size for name in ("log.2", "log.1", "log")]
+    assert sizes == [2, 9001, 2]
+
+
+def test_it_turns_by_age_which_a_restart_does_not_take_back(tmp_path: Path) -> None:
+    clock, settings = Clock(), LogSettings(rotate_max_age_s=100)
+    path = tmp_path / "log"
+    first = RotatedFile(str(path), settings, clock)
+    first.put(b"", lines(0, 2), never)
+    first.close()
+    clock.now += 99
+    second = RotatedFile(str(path), settings, clock)
+    second.put(b"", lines(2, 3), never)
+    assert not (tmp_path / "log.1").exists()
+    clock.now += 1
+    second.put(b"", lines(3, 4), never)
+    second.close()
+    assert numbers((tmp_path / "log.1").read_bytes().splitlines()) == [0, 1, 2]
+    assert numbers(path.read_bytes().splitlines()) == [3]
+
+
+def test_without_an_age_it_turns_by_size_only(tmp_path: Path) -> None:
+    clock = Clock()
+    file = RotatedFile(str(tmp_path / "log"), LogSettings(rotate_max_age_s=0), clock)
+    file.put(b"", lines(0, 1), never)
+    clock.now += 1e9
+    file.put(b"", lines(1, 2), never)
+    file.close()
+    assert not (tmp_path / "log.1").exists()
+
+
+def test_it_is_reopened_where_somebody_moved_it_away(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    outlet = open_outlet(with_sinks(f"file:{path}"), no_shell=True, at_terminal=False, above_prompt=None)
+    assert outlet is not None
+    log = EventLog(outlet, "info").bind("n")
+    log.emit(SettingChanged("number", "", 0))
+    outlet._writers[0].greenlet.join(0.1)
+    path.rename(tmp_path / "moved")
+    log.emit(SettingChanged("number", "", 1))
+    outlet._writers[0].greenlet.join(0.1)
+    outlet.reopen()
+    log.emit(SettingChanged("number", "", 2))
+    outlet.close(5)
+    assert numbers((tmp_path / "moved").read_bytes().splitlines()) == [0, 1]
+    assert numbers(path.read_bytes().splitlines()) == [2]
+
+
+def test_what_cannot_be_renamed_or_opened_costs_events_only(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    file = RotatedFile(str(folder / "log"), LogSettings(rotate_max_bytes=4096))
+    writer = Writer(file, 1000)
+    for line in lines(0, 10):
+        writer.write(line)
+    writer.greenlet.join(0.1)
+    (folder / "log").unlink()
+    folder.rmdir()
+    file.reopen()
+    writer.write(LINE % 10)
+    writer.close(5)
+    assert writer.dropped == 1 and writer.greenlet.successful()
+
+
+def test_a_path_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "no" / "log"):
+        with pytest.raises(OutletError, match=f"log.sinks: 'file:{path}': cannot be opened"):
+            open_outlet(with_sinks(f"file:{path}"), no_shell=True, at_terminal=False, above_prompt=None)
+
+
+def test_a_local_sink_and_the_log_file_each_get_every_line(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    settings = with_sinks(f"file:{a}", file=str(b))
+    outlet = open_outlet(settings, no_shell=True, at_terminal=False, above_prompt=None)
+    assert outlet is not None
+    EventLog(outlet, "info").bind("n").emit(SettingChanged("number", "", 7))
+    outlet.close(5)
+    assert a.read_bytes() == b.read_bytes() and json.loads(a.read_bytes())["value"] == 7
+    assert outlet.shippers() == [] and outlet.dropped == 0
