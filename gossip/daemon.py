@@ -45,6 +45,7 @@ from gossip.net.names import resolve_all
 from gossip.net.puller import Take, pull, source_for
 from gossip.pulling import Pulling
 from gossip.readings import Readings
+from gossip.secure import listener_for, open_tls
 from gossip.store import Store
 from gossip.timers import Timers
 from gossip.tuning import Tuning
@@ -68,6 +69,7 @@ class Daemon:
         host, port = split_host_port(settings.node.listen)
         self._listen = (host.strip("[]"), port)
         address = advertised(settings)
+        self.tls = open_tls(settings.tls, address, log, self.tuning)
         store = Store(settings.node.data_dir, address) if settings.node.data_dir else None
         kept = load(store, log) if store is not None else None
         self._node = Node(settings, address, rng or Random(), _now(), kept)
@@ -246,7 +248,7 @@ class Daemon:
         self._interpret(self._node.handle_timer(timer, _now()))
 
     def _call(self, peer: Address, take: Take) -> None:
-        pull(peer, self._settings.pull, source_for(peer, self._listen[0]), take)
+        pull(peer, self._settings.pull, source_for(peer, self._listen[0]), take, self.tls)
 
     def _handle(self, peer: Address, result: Pulled | Failure) -> Output:
         if isinstance(result, Failure):
@@ -263,13 +265,13 @@ class Daemon:
         settings = self._settings.listener
         sock = listening_socket(host, port, settings.backlog)
         calls = (self._answer, self._on_reply, self.crashed, self._exhausted)
-        return Listener(sock, settings, self._settings.reply, *calls)
+        return listener_for(self.tls)(sock, settings, self._settings.reply, *calls)
 
     def _answer(self, caller: str) -> bytes | Iterator[Step]:
         return self._node.answer(caller, _now())
 
-    def _on_reply(self, caller: str, reply: Pulled) -> None:
-        self._interpret(self._node.handle_reply(caller, reply, _now()))
+    def _on_reply(self, caller: str, reply: Pulled, vouched: frozenset[str] | None = None) -> None:
+        self._interpret(self._node.handle_reply(caller, reply, _now(), vouched))
 
     def _exhausted(self, error: OSError) -> None:
         self._log.emit(facts.ListenerExhausted(str(error)))

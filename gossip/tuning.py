@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from gossip.config import ConfigError, check_relations, read_setting
 from gossip.config.live import held_back, restart_refusal, views, with_values
@@ -29,12 +30,17 @@ class Tuning:
         self.now = settings
         self._reread = reread or (lambda: settings)
         self._followers = [use]
+        self._along: list[Callable[[], str | None]] = []
         self._status = status
         self._log = log
 
     def follow(self, use: Use) -> None:
         """Call `use` with the settings whenever they have changed; it must not fail."""
         self._followers.append(use)
+
+    def read_along(self, read: Callable[[], str | None]) -> None:
+        """Call `read` at each reload; what it returns is why nothing is to change, None where all is well."""
+        self._along.append(read)
 
     def settings(self) -> Sequence[SettingView]:
         """Return every setting, in the order of the file."""
@@ -59,7 +65,7 @@ class Tuning:
     def reload(self) -> Tuned:
         """Read again what the start read, and go by it; what `change` did is undone."""
         try:
-            tuned = self._become(self._reread())
+            tuned = self._become(self._reread(), self._along)
         except ConfigError as error:
             tuned = Tuned(problem=str(error))
         if tuned.problem:
@@ -70,11 +76,11 @@ class Tuning:
             self._log.emit(SettingsReloaded(changed, waiting))
         return tuned
 
-    def _become(self, wanted: Settings) -> Tuned:
+    def _become(self, wanted: Settings, along: Sequence[Callable[[], str | None]] = ()) -> Tuned:
         settings, waiting = held_back(self.now, wanted)
-        problem = self._problem(settings)
-        if problem is not None:
-            return Tuned(problem=problem)
+        for problem in chain([self._problem(settings)], (read() for read in along)):  # one after the other
+            if problem is not None:
+                return Tuned(problem=problem)
         changed = tuple(differences(self.now, settings))
         self.now = settings
         if changed:

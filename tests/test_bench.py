@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gossip.bench import merging, shipping, telling
+from gossip.bench import merging, secured, shipping, telling
 from gossip.bench.__main__ import main
 from gossip.bench.callers import cpu_s_per_call, latencies_s, table_of
 from gossip.bench.rows import Row, as_markdown
@@ -97,3 +97,15 @@ def test_shipping_is_measured_once_all_was_shipped(tmp_path: Path, monkeypatch: 
 def test_the_documented_table_can_be_written() -> None:
     text = (ROOT / "docs" / "PERFORMANCE.md").read_text()
     assert text.index("<!-- bench -->") < text.index("| what |") < text.index("<!-- end of bench -->")
+
+
+def test_what_tls_costs_is_measured_at_both_ends(tmp_path: Path) -> None:
+    rows = secured.measure(tmp_path, rounds=1, calls=3)
+    assert [row.what.partition(",")[0] for row in rows] == [
+        "listener",
+        "listener",
+        "puller",
+        "puller",
+        "listener",
+    ]
+    assert all(row.ratio > 1 for row in rows)

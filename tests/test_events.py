@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gossip.config import DEFAULT_FILE
 from gossip.core import events as core_events
+from gossip.core import tls_events
 from gossip.core.address import Address
 from gossip.core.attacks import STRATEGIES
 from gossip.core.events import Event
@@ -33,7 +34,7 @@ ALL = [pytest.param(kind, id=name) for name, kind in CATALOGUE.items()]
 
 
 def declared() -> Iterator[type[Event]]:
-    for module in (core_events, facts):
+    for module in (core_events, tls_events, facts):
         for found in vars(module).values():
             if isinstance(found, type) and issubclass(found, Event) and found is not Event:
                 yield found

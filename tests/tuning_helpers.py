@@ -13,6 +13,7 @@ from tests.config_helpers import declared_range
 NEEDS_RESTART = {
     "node": "listen advertise state cluster data_dir",
     "listener": "backlog",
+    "tls": "mode cert key ca handshake_timeout_s hello_wait_s plain_again_s",
     "adversary": "on",
     "shell": "history",
     "control": "socket",

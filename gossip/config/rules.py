@@ -93,6 +93,7 @@ ALLOWED: dict[str, str] = {
 # For two: the first is at most the second.
 AT_MOST = (
     ("pull.quiet_s", "pull.pull_timeout_s"),
+    ("tls.hello_wait_s", "tls.handshake_timeout_s"),
     ("blacklist.blacklist_base_s", "blacklist.blacklist_max_s"),
     ("attention.checks_per_round", "attention.checks_per_round_joining"),
     ("log.retry_base_s", "log.retry_max_s"),

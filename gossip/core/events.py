@@ -53,6 +53,7 @@ class PullFailed(Event):
     bytes: int
     reason: str
     failures: int
+    detail: str | None = None  # what a person can act on, where a reason is not enough
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,10 @@ class Hearing:
         max_lines, cluster = self._settings.pull.max_lines, self._settings.node.cluster
         return inspect(pulled, peer, table.own.address, table.lines, rules, max_lines, cluster)
 
-    def reply(self, host: str, pulled: Pulled, now: Instant) -> list[ev.Event]:
-        """Judge what a caller from `host` (its IP) said after it had read the table."""
+    def reply(
+        self, host: str, pulled: Pulled, now: Instant, vouched: frozenset[str] | None = None
+    ) -> list[ev.Event]:
+        """Judge what a caller from `host` (its IP) said; `vouched` are the IPs its certificate is for."""
         beliefs, size = self._beliefs, len(pulled.data)
         is_loopback = host.startswith("127.") or host == "::1"
         rules = self._rules(is_loopback, now)
@@ -99,6 +101,8 @@ class Hearing:
         caller, own = reply.caller, beliefs.table.own.address
         if caller == own or (caller.host != host and not self._settings.gossip.trust_advertised):
             return [ev.ReplyRefused(host, ReplyProblem.FORGED_FROM, size)]
+        if vouched is not None and caller.host not in vouched:
+            return [ev.ReplyRefused(host, ReplyProblem.NOT_IN_CERTIFICATE, size)]
         if self._settings.node.cluster and reply.cluster != self._settings.node.cluster:
             return self._mismatch(caller, reply.cluster, now)
         heard = reply.decoded

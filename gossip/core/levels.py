@@ -14,6 +14,7 @@ Module = Literal[
     "blacklist",
     "own",
     "listener",
+    "tls",
     "store",
     "control",
     "http",

@@ -85,12 +85,7 @@ class Node:
 
     def figures(self, callers: int, accepted: int) -> views.Figures:
         """Return how much there is of what `status` does not count; of callers, what is given."""
-        table, blacklist = self._beliefs.table, self._beliefs.blacklist
-        blocked = sum(record.retry_at is None for record in blacklist)
-        waiting = len(self._beliefs.attention)
-        return views.Figures(
-            table.suspects, blocked, len(self._pulls), waiting, table.rendered_bytes, callers, accepted
-        )
+        return views.figures_of(self._beliefs, len(self._pulls), callers, accepted)
 
     def members(self, now: Instant) -> list[views.MemberView]:
         """Return all members: the node itself first, then by address."""
@@ -106,14 +101,7 @@ class Node:
 
     def explain(self, address: Address, now: Instant) -> views.Story:
         """Return all that is known of an address, and how it came to be."""
-        is_own = address == self.own.address
-        return views.Story(
-            address,
-            views.own_view(self.own, now) if is_own else views.member_of(self._beliefs, address, now),
-            views.blacklisted_of(self._beliefs, address, now),
-            tuple(self._provenance.of(address)),
-            now.wall,
-        )
+        return views.story_of(self._beliefs, address, self._provenance.of(address), now)
 
     def inspect(self, peer: Address, pulled: Pulled, now: Instant) -> Inspection:
         """Tell line by line what this node makes of a peer's table; nothing changes."""
@@ -191,7 +179,8 @@ class Node:
         elif counts and (pull.purpose is not Purpose.JOIN or peer in beliefs.table):
             out.events = beliefs.failed(peer, reason, now)
         duration_ms = round(1000 * (now.mono - pull.began), 3)
-        failed = ev.PullFailed(peer, pull.purpose, duration_ms, failure.received, reason, failures)
+        detail = failure.detail
+        failed = ev.PullFailed(peer, pull.purpose, duration_ms, failure.received, reason, failures, detail)
         out.events.insert(0, failed)
         if any(isinstance(event, ev.MemberSuspected) and event.failures == 2 for event in out.events):
             self._pull_some(Purpose.POKE, self._pulls.pokes_left(), out, now, but=peer)
@@ -201,9 +190,14 @@ class Node:
         """Forget an open pull that will have no result: the node is stopping, or its puller crashed."""
         self._pulls.close(peer)
 
-    def handle_reply(self, host: str, pulled: Pulled, now: Instant) -> Output:
-        """Take what a caller from `host` (its IP) said after it had read the table."""
-        return self._finish(Output(events=self._hearing.reply(host, pulled, now)), now)
+    def handle_reply(
+        self, host: str, pulled: Pulled, now: Instant, vouched: frozenset[str] | None = None
+    ) -> Output:
+        """Take what a caller from `host` (its IP) said after it had read the table.
+
+        `vouched`: the IPs that its certificate is for, None where it has shown none.
+        """
+        return self._finish(Output(events=self._hearing.reply(host, pulled, now, vouched)), now)
 
     def handle_join(self, addresses: Sequence[Address], now: Instant) -> Output:
         """Pull from what the names of `node.join` stand for, if one has answered from those yet unknown."""

@@ -19,6 +19,7 @@ _FROM = b"#from "
 _CLUSTER = b"#cluster "
 _SUSPECT = b"#suspect "
 _LEAVING = b"#leaving "
+_TLS_HELLO = b"\x16\x03"
 _NAME_MAX = 64
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{_NAME_MAX}}}", re.ASCII)
 
@@ -29,6 +30,8 @@ class ReplyProblem(StrEnum):
     NO_FROM = "no_from"
     BAD_FROM = "bad_from"
     FORGED_FROM = "forged_from"
+    NOT_IN_CERTIFICATE = "not_in_certificate"
+    TLS_HELLO = "tls_hello"  # a caller tried TLS, which this node does not speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ def read(pulled: Pulled, known: Set[bytes], rules: Rules, max_lines: int) -> Rep
     """Read a reply, or tell why it is refused whole; unknown `#word` lines are skipped."""
     first, _, _ = pulled.data.partition(b"\n")
     first = first.rstrip(b"\r")
+    if pulled.data.startswith(_TLS_HELLO):
+        return ReplyProblem.TLS_HELLO
     if not first.startswith(_FROM):
         return ReplyProblem.NO_FROM
     words = first.removeprefix(_FROM).split(b" ")

@@ -106,6 +106,17 @@ class ListenerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    mode: Annotated[Literal["off", "prefer", "require"], Restart()] = "off"
+    cert: Annotated[str, Restart()] = ""
+    key: Annotated[str, Restart()] = ""
+    ca: Annotated[str, Restart()] = ""
+    handshake_timeout_s: Annotated[float, Range(0.1, 60), Restart()] = 3.0
+    hello_wait_s: Annotated[float, Range(0.01, 10), Restart()] = 0.2
+    plain_again_s: Annotated[float, Range(0, 86_400), Restart()] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class AdversarySettings:
     strategy: str = "garbage"
     on: Annotated[bool, Restart("adversary on|off")] = False
@@ -171,6 +182,7 @@ class Settings:
     pull: PullSettings = field(default_factory=PullSettings)
     reply: ReplySettings = field(default_factory=ReplySettings)
     listener: ListenerSettings = field(default_factory=ListenerSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
     explain: ExplainSettings = field(default_factory=ExplainSettings)
     shell: ShellSettings = field(default_factory=ShellSettings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gossip.core.address import Address
@@ -165,9 +166,11 @@ class Story:
 
 def join_report(finished: PullFinished | PullFailed, entry: Entry | None, is_blacklisted: bool) -> JoinReport:
     """Return what the pull of a join found, given what is believed of its peer now."""
-    failure = finished.reason if isinstance(finished, PullFailed) else None
-    entries = 0 if isinstance(finished, PullFailed) else finished.lines - sum(finished.rejected.values())
-    return JoinReport(finished.peer, failure, entry, entries, entry is not None, is_blacklisted)
+    if isinstance(finished, PullFailed):
+        failure = f"{finished.reason}: {finished.detail}" if finished.detail else finished.reason
+        return JoinReport(finished.peer, failure, entry, 0, entry is not None, is_blacklisted)
+    entries = finished.lines - sum(finished.rejected.values())
+    return JoinReport(finished.peer, None, entry, entries, entry is not None, is_blacklisted)
 
 
 def members_of(beliefs: Beliefs, now: Instant) -> list[MemberView]:
@@ -212,3 +215,17 @@ def blacklisted_of(beliefs: Beliefs, address: Address, now: Instant) -> Blacklis
         age_s = max(0.0, now.wall - record.entry.timestamp)
         last = MemberView(record.entry, False, age_s, None, "", 0, record.reason)
     return BlacklistView(address, record.reason, now.mono - record.since, retry_in_s, record.retries, last)
+
+
+def story_of(beliefs: Beliefs, address: Address, records: Iterable[Record], now: Instant) -> Story:
+    """Return what `explain` tells of an address, given what happened."""
+    is_own = address == beliefs.table.own.address
+    member = own_view(beliefs.table.own, now) if is_own else member_of(beliefs, address, now)
+    return Story(address, member, blacklisted_of(beliefs, address, now), tuple(records), now.wall)
+
+
+def figures_of(beliefs: Beliefs, open_pulls: int, callers: int, accepted: int) -> Figures:
+    """Return how much there is of everything; of pulls and callers, what is given."""
+    table, waiting = beliefs.table, len(beliefs.attention)
+    blocked = sum(record.retry_at is None for record in beliefs.blacklist)
+    return Figures(table.suspects, blocked, open_pulls, waiting, table.rendered_bytes, callers, accepted)

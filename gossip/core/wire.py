@@ -62,12 +62,14 @@ class Pulled(NamedTuple):
 class Failure(NamedTuple):
     """A pull that ended before a line was read.
 
-    `ours` says that this machine was at fault (out of descriptors or ports), not the peer.
+    `ours` says that this machine was at fault (out of descriptors or ports), not the peer; `detail` is for
+    a person.
     """
 
     reason: str
     received: int = 0
     ours: bool = False
+    detail: str | None = None
 
 
 class TableReader:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gossip.core import events as core
+from gossip.core import tls_events as tls
 from gossip.core.events import Event
 from gossip.core.levels import Level, Module
 from gossip.log import facts
@@ -55,6 +56,10 @@ _ROWS: tuple[tuple[type[Event], Module, tuple[str, ...] | None], ...] = (
     (facts.SettingsReloaded, "own", EACH),
     (facts.ReloadRefused, "own", ("reason",)),
     (facts.ListenerStarted, "listener", EACH),
+    (tls.TlsCertificate, "tls", EACH),
+    (tls.TlsCertificateExpiring, "tls", ("subject",)),
+    (tls.TlsReloadFailed, "tls", ("reason",)),
+    (tls.TlsRefused, "tls", ("caller", "reason")),
     (facts.ListenerExhausted, "listener", ("reason",)),
     (facts.AliasSkipped, "listener", ("alias", "reason")),
     (facts.SnapshotFailed, "store", ("path", "reason")),

@@ -75,7 +75,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         super().__init__(sock, self._serve)
         self._family = sock.family
         self._answer = answer
-        self._on_reply = on_reply
+        self._on_reply: Callable[..., None] = on_reply
         self._on_crash = on_crash
         self._on_exhausted = on_exhausted
         self._exhausted_told = -_EXHAUSTED_TOLD_EVERY_S
@@ -237,8 +237,10 @@ class Listener(StreamServer):  # type: ignore[misc]
         ours = socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=sock.detach())
         self._repliers.add(self._hold(self._read_reply, ours, host, data, deadline))
 
-    def _read_reply(self, sock: socket.socket, host: str, data: bytes, deadline: float) -> None:
-        """Read what the caller says until it ends its side.
+    def _read_reply(
+        self, sock: socket.socket, host: str, data: bytes, deadline: float, *vouched: frozenset[str]
+    ) -> None:
+        """Read what the caller says until it ends its side; `vouched` is for `on_reply`, too.
 
         Closing over unread bytes would reset the connection, so what is no reply is read out too.
         """
@@ -250,7 +252,7 @@ class Listener(StreamServer):  # type: ignore[misc]
                 if end is None:
                     end = reader.feed(data) if data else End.CLOSED
                     if end is not None and reader.size:
-                        self._on_reply(host, reader.pulled(end))
+                        self._on_reply(host, reader.pulled(end), *vouched)
                 left_s = deadline - monotonic()
                 if not data or size >= self._reply.max_bytes or left_s <= 0:
                     return

@@ -1,0 +1,118 @@
+"""Nodes with TLS: a cluster that moves to it, a start that cannot be, and what a reply may say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gossip.core import events as ev
+from gossip.core.wire import End, Pulled
+from tests.core_helpers import A, B, World
+from tests.processes import HOST, LoudNode, fetch, free_ports, settings, starting, wait_until
+from tests.tls_files import written
+
+NODES = 5
+
+
+def test_five_nodes_move_from_plain_text_to_required_tls_one_restart_at_a_time(tmp_path: Path) -> None:
+    ports = free_ports(NODES)
+    files = [written(tmp_path / f"n{n}") for n in range(NODES)]
+    nodes: list[LoudNode] = []
+    past: list[LoudNode] = []
+
+    with starting(tmp_path) as start:
+
+        def run(n: int, mode: str) -> LoudNode:
+            tls = settings(
+                tls__mode=mode,
+                tls__cert=files[n].cert,
+                tls__key=files[n].key,
+                tls__ca=files[n].ca,
+                tls__handshake_timeout_s=0.5,
+                tls__hello_wait_s=0.05,
+                control__socket="",
+                gossip__interval_s=0.1,
+                # A restart takes as long as with rounds of 3 s; five failures would be over in half a second.
+                blacklist__failures_to_blacklist=100,
+            )
+            join = f"{HOST}:{ports[0 if n else 1]}"
+            kept = settings(node__data_dir=tmp_path / f"n{n}")
+            node: LoudNode = start(LoudNode, ports[n], "--join", join, *kept, *tls, state=n)
+            return node
+
+        def have_pulled(callers: Sequence[LoudNode], peers: Sequence[LoudNode], since: str) -> bool:
+            """Tell whether each of the callers has pulled from each of the peers since then."""
+            wanted = {peer.address for peer in peers}
+            return all(
+                wanted - {node.address}
+                <= {event["peer"] for event in node.events("pull_finished") if event["ts"] > since}
+                for node in callers
+            )
+
+        nodes += [run(n, "off") for n in range(NODES)]
+        wait_until(lambda: have_pulled(nodes, nodes, ""), "the plain cluster")
+        for mode in ("prefer", "require"):
+            for n in range(NODES):
+                nodes[n].kill()  # one that stops in order says so, and is off the tables until it is back
+                past.append(nodes[n])
+                nodes[n] = run(n, mode)
+                since = nodes[n].wait_event("listener_started")[0]["ts"]
+                here = [nodes[n]]
+                wait_until(
+                    lambda here=here, since=since: have_pulled(here, nodes, since),
+                    lambda n=n, mode=mode: f"pulls by node {n} with {mode}",
+                )
+            wait_until(lambda since=since: have_pulled(nodes, nodes, since), f"a cluster with {mode}")
+        assert b"127.0.0.1" not in fetch(ports[0])  # who speaks plain text gets no table
+        nodes[0].wait_event("tls_refused", reason="tls_plain_caller", caller=HOST)
+        for node in [*past, *nodes]:
+            for never in ("member_blacklisted", "strike_given", "greenlet_crashed", "tls_reload_failed"):
+                assert node.events(never) == []
+            for failed in node.events("pull_failed"):  # as by any restart, whatever was under way then
+                cut_off = "it ended the connection" in failed.get("detail", "")
+                assert cut_off or failed["reason"] in ("refused", "reset"), failed
+        assert [node.stop() for node in nodes] == [0] * NODES
+
+
+def test_a_node_with_a_wrong_file_does_not_start_and_says_which(tmp_path: Path) -> None:
+    with starting(tmp_path) as start:
+        node = start(LoudNode, free_ports(1)[0], *settings(tls__mode="require", tls__cert="no.pem"))
+        assert node.wait_exit() == 2
+        cannot = "cannot be read (No such file or directory); expected a PEM file"
+        assert node.stderr == f'gossipd: tls.cert = "no.pem": {cannot}\n'
+
+
+# What the core makes of it.
+
+
+def said(caller: object) -> Pulled:
+    return Pulled(b"#from %s\n" % str(caller).encode(), End.EMPTY_LINE)
+
+
+def test_a_reply_in_the_name_of_an_ip_that_the_callers_certificate_is_not_for_is_refused() -> None:
+    world = World()
+    out = world.node.handle_reply(A.host, said(A), world.now, frozenset({B.host}))
+    assert [type(event) for event in out.events] == [ev.ReplyRefused]
+    assert out.events[0].reason == "not_in_certificate"  # type: ignore[attr-defined]
+    assert out.effects == []
+    taken = world.node.handle_reply(A.host, said(A), world.now, frozenset({A.host, B.host}))
+    assert isinstance(taken.events[0], ev.ReplyRead)
+
+
+@pytest.mark.parametrize("hello", [b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b"\x16\x03\x03\n\n"])
+def test_a_client_hello_in_place_of_a_reply_is_named_and_costs_nobody_a_strike(hello: bytes) -> None:
+    world = World()
+    world.pulled(A, world.word(A).line + b"\n")
+    out = world.node.handle_reply(A.host, Pulled(hello, End.CLOSED), world.now)
+    assert out.events == [ev.ReplyRefused(A.host, "tls_hello", len(hello))]
+    assert out.effects == []
+
+
+def test_a_node_without_tls_imports_none_of_it() -> None:
+    # In a process of its own, for the tests have imported it.
+    code = "import sys, gossip.daemon; sys.exit('OpenSSL' in sys.modules or 'cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
