@@ -1,7 +1,7 @@
 """The command line: arguments to settings, then a node or a demo cluster. Returns exit statuses.
 
-0: stopped in order. 1: could not start (a port in use, a log that cannot be opened), or a greenlet
-crashed. 2: arguments or configuration are wrong. 3: `call` or
+0: stopped in order, or `--check-config` found nothing wrong. 1: could not start (a port in use, a log that
+cannot be opened), or a greenlet crashed. 2: arguments or configuration are wrong. 3: `call` or
 `attach` found no node. 130: interrupted before it had stopped in order.
 """
 
@@ -73,12 +73,20 @@ def _node(argv: Sequence[str]) -> int:
     parser.add_argument("--join", metavar="ADDR", action="append", help="a node to learn from; repeatable")
     parser.add_argument("--no-shell", action="store_true", help="read no commands; events go to stdout")
     parser.add_argument("--log-file", metavar="PATH", help="where JSON events go; - is standard output")
+    parser.add_argument(
+        "--check-config", action="store_true", help="read all that a start would, say what is wrong, and end"
+    )
     _add_common(parser)
     args = parser.parse_args(argv)
     if len(args.seed) not in (0, 3):
         parser.error(f"expected IP PORT STATE or none of them, found {' '.join(args.seed)!a}")
     if args.seed and (args.listen or args.state):
         parser.error("give either IP PORT STATE or --listen and --state")
+    if args.check_config:
+        from gossip.checking import check
+
+        print(*check(_settings(args, _options(args))[0]), sep="\n")
+        return 0
     from gossip import process
 
     return process.run_node(*_settings(args, _options(args)), shell=not args.no_shell)

@@ -25,7 +25,7 @@ class Living(Protocol):
 
 
 class Health:
-    """Looks after one node; `beat` is to be called every `BEAT_S`, and `take` with every event.
+    """Looks after one node; `beat` is to be called every `BEAT_S` or so, and `take` with every event.
 
     Time is counted in beats: while a machine is suspended nobody expects a round.
     """
@@ -49,10 +49,10 @@ class Health:
         """Note an event; never waits."""
         self._has_pulled = self._has_pulled or isinstance(event, PullFinished)
 
-    def beat(self) -> None:
-        """Note that `BEAT_S` has passed."""
+    def beat(self, passed_s: float = BEAT_S) -> None:
+        """Note that this much time has passed."""
         current = self._node.status().round
-        self._still_s = 0.0 if current != self._round else self._still_s + BEAT_S
+        self._still_s = 0.0 if current != self._round else self._still_s + passed_s
         self._round = current
 
     def problem(self) -> str | None:

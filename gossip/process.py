@@ -24,6 +24,7 @@ from gossip.hangup import obey_hangup
 from gossip.log.events import EventLog, NodeLog, event_log
 from gossip.log.facts import HubError
 from gossip.net.descriptors import raise_limit
+from gossip.service import open_service
 from gossip.shell import render
 from gossip.shell.lines import run_lines
 from gossip.shell.shells import LocalShell
@@ -97,6 +98,7 @@ def run(
         report_hub_errors(daemons[0], log.bind(str(daemons[0].address)))
         if outlet is not None:
             outlet.ship(log.bind(str(daemons[0].address)).emit, daemons[0].crashed)
+        service = open_service(daemons[0], settings, log.bind(str(daemons[0].address)))
         # Held until the end: a second one must not cut the stop short.
         reopen = outlet.reopen if outlet is not None else lambda: None
         held = [gevent.signal_handler(signal.SIGTERM, daemons[0].stop), *obey_hangup(daemons, reopen)]
@@ -107,7 +109,7 @@ def run(
                 _run_until_stopped(daemons, shell=shell)
         finally:
             _shut_down(daemons)
-            for served in (control, http):
+            for served in (service, control, http):
                 if served is not None:
                     served.close()
             for handler in held:

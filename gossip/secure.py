@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gossip.config import ConfigError
 from gossip.core.address import Address
+from gossip.core.events import Event
 from gossip.core.settings import TlsSettings
 from gossip.log.events import NodeLog
 from gossip.net.listener import Listener
@@ -22,6 +23,14 @@ def open_tls(settings: TlsSettings, own: Address, log: NodeLog, tuning: Tuning) 
 
     Whenever the settings are read again, they are, too.
     """
+    tls = read_tls(settings, own, log.emit)
+    if tls is not None:
+        tuning.read_along(tls.reload)
+    return tls
+
+
+def read_tls(settings: TlsSettings, own: Address, tell: Callable[[Event], None]) -> Tls | None:
+    """Do the same without anything that runs; `tell` is given what there is to say of the certificate."""
     if settings.mode == "off":
         return None
     try:
@@ -31,11 +40,9 @@ def open_tls(settings: TlsSettings, own: Address, log: NodeLog, tuning: Tuning) 
         needs = f"needs pyOpenSSL ({missing}); pip install -r requirements-tls.txt"
         raise ConfigError(f'tls.mode = "{settings.mode}": {needs}') from None
     try:
-        tls = Tls(settings, own, log.emit)
+        return Tls(settings, own, tell)
     except TlsFileError as error:
         raise ConfigError(str(error)) from None
-    tuning.read_along(tls.reload)
-    return tls
 
 
 def listener_for(tls: Tls | None) -> Callable[..., Listener]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
 from gossip.config import ConfigError, check_relations, read_setting
@@ -33,6 +34,7 @@ class Tuning:
         self._along: list[Callable[[], str | None]] = []
         self._status = status
         self._log = log
+        self.reloading: Callable[[], AbstractContextManager[None]] = nullcontext  # around each reload
 
     def follow(self, use: Use) -> None:
         """Call `use` with the settings whenever they have changed; it must not fail."""
@@ -64,10 +66,11 @@ class Tuning:
 
     def reload(self) -> Tuned:
         """Read again what the start read, and go by it; what `change` did is undone."""
-        try:
-            tuned = self._become(self._reread(), self._along)
-        except ConfigError as error:
-            tuned = Tuned(problem=str(error))
+        with self.reloading():
+            try:
+                tuned = self._become(self._reread(), self._along)
+            except ConfigError as error:
+                tuned = Tuned(problem=str(error))
         if tuned.problem:
             self._log.emit(ReloadRefused(tuned.problem))
         else:

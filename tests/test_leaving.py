@@ -62,6 +62,15 @@ def test_a_node_that_stops_tells_a_few_members_and_says_so_in_every_reply() -> N
         assert data.endswith(b"\n#leaving 10.0.0.1:5001\n\n")
 
 
+def test_a_node_that_is_to_tell_nobody_tells_nobody() -> None:
+    world = World(reply={"tell_leaving": 0})
+    (a,) = world.admit(A)
+    (under_way,) = pulls(world.tick().effects)
+    assert world.node.handle_stop(world.now).effects == []
+    newer = a.line + b"\n"
+    assert b"#leaving" not in replies(world.pulled(under_way, newer)).get(under_way, b"")
+
+
 def test_who_left_and_calls_again_is_back_soon() -> None:
     world = World()
     (a,) = world.admit(A)

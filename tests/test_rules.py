@@ -70,6 +70,8 @@ MAY_IMPORT = {
     },
     "gossip.tuning": {"gossip.config", "gossip.core", "gossip.log"},
     "gossip.hangup": {"gossip.daemon"},
+    "gossip.checking": {"gossip.config", "gossip.core", "gossip.secure"},
+    "gossip.service": {"gossip.core", "gossip.daemon", "gossip.health", "gossip.log"},
     "gossip.readings": {"gossip.core", "gossip.net"},
     "gossip.control": {"gossip.core", "gossip.daemon", "gossip.log", "gossip.shell"},
     "gossip.process": {
@@ -81,6 +83,7 @@ MAY_IMPORT = {
         "gossip.http",
         "gossip.log",
         "gossip.net",
+        "gossip.service",
         "gossip.shell",
         "gossip.ship",
         "gossip.store",
@@ -98,6 +101,7 @@ MAY_IMPORT = {
     "gossip.cli": {
         "gossip.arguments",
         "gossip.attach",
+        "gossip.checking",
         "gossip.config",
         "gossip.core",
         "gossip.demo",

@@ -149,7 +149,7 @@ class Node:
 
     def handle_stop(self, now: Instant) -> Output:
         """Begin to leave: pull from a few members, to tell them on the way out."""
-        self._hearing.leaving = True
+        self._hearing.leaving = self._settings.reply.tell_leaving > 0
         out = Output()
         self._pull_some(Purpose.LEAVE, self._settings.reply.tell_leaving, out, now)
         return out

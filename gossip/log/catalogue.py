@@ -76,6 +76,7 @@ _ROWS: tuple[tuple[type[Event], Module, tuple[str, ...] | None], ...] = (
     (facts.OffsetUnsaved, "log", ("sink", "reason")),
     (facts.GreenletCrashed, "process", ("traceback",)),
     (facts.HubError, "process", ("traceback",)),
+    (facts.ManagerUnreachable, "process", ("reason",)),
     (facts.NodeStopped, "process", EACH),
 )
 

@@ -98,6 +98,15 @@ class HttpOpened(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ManagerUnreachable(Event):
+    """The service manager did not take a message; told once until it does again."""
+
+    level: ClassVar[Level] = "warning"
+    socket: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventsDropped(Event):
     """The log's reader was too slow: so many lines were not written. Told at every level.
 

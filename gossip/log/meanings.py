@@ -33,7 +33,7 @@ MODULES: Final[Mapping[Module, str]] = MappingProxyType(
         "control": "the control socket",
         "http": "metrics and health by HTTP",
         "log": "the log itself",
-        "process": "the process: crashes, and its end",
+        "process": "the process: crashes, its service manager, and its end",
     }
 )
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
