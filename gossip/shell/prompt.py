@@ -27,7 +27,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
-from gossip.shell import commands, terminal, theme
+from gossip.shell import commands, terminal, theme, width
 from gossip.shell.history import open_history
 from gossip.shell.keys import bindings
 from gossip.shell.menu import ROWS, Menu, Search, make_wide
@@ -75,7 +75,7 @@ class Prompt:
             auto_suggest=ConditionalAutoSuggest(AutoSuggestFromHistory(), ~searching),
             enable_history_search=True,  # Up and Down go through what began as what is typed
             style=self._style,
-            bottom_toolbar=lambda: f" {shell.toolbar()}",
+            bottom_toolbar=lambda: f" {width.fitting(shell.toolbar(), self._columns() - 1)}",
             refresh_interval=_TOOLBAR_EVERY_S,
             key_bindings=bindings(self._search),
             interrupt_exception=_Cleared,
@@ -213,14 +213,19 @@ class Prompt:
         self._print(lines, Kind.NEWS)
 
     def _print(self, lines: Iterable[str], kind: Kind = Kind.RESULT) -> None:
-        output = self._session.output
-        if self._has_colours:
-            painted = [part for line in lines for part in [*theme.paint(line, kind), ("", "\n")]]
-            if painted:
-                print_formatted_text(output, FormattedText(painted), self._style)
-        elif text := "".join(f"{line}\n" for line in lines):
-            output.write(text)
+        output, columns = self._session.output, self._columns()
+        parts: theme.Fragments = []
+        for line in lines:
+            painted = theme.paint(line, kind) if self._has_colours else [("", line)]
+            parts += [*width.folded(painted, columns), ("", "\n")]
+        if parts and self._has_colours:
+            print_formatted_text(output, FormattedText(parts), self._style)
+        elif parts:
+            output.write("".join(text for _, text in parts))
             output.flush()
+
+    def _columns(self) -> int:
+        return self._session.output.get_size().columns
 
     @contextmanager
     def _sigint_to_command(self) -> Iterator[None]:
