@@ -85,8 +85,7 @@ def test_events_of_others_are_left_out_and_the_own_ones_name_no_address() -> Non
 
 def _examples() -> Iterator[ev.Event]:
     values: dict[str, Any] = {"Address": PEER, "str": "a\x1b", "int": 3, "float": 1.5, "bool": True}
-    values["object"] = 2
-    values |= {"dict[str, int]": {"future": 2}, "str | None": None}
+    values |= {"object": 2, "dict[str, int]": {"future": 2}, "str | None": None}
     for kind in ev.Event.__subclasses__():
         yield kind(*(values[str(field.type)] for field in dataclasses.fields(kind)))
 
