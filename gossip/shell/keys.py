@@ -62,7 +62,6 @@ def _add_search(made: KeyBindings, search: Search) -> None:
     @made.add(Keys.ControlG, filter=searching, eager=True)
     @made.add(Keys.ControlC, filter=searching, eager=True)
     @made.add(Keys.ControlD, filter=searching, eager=True)
-    @made.add(Keys.SIGINT, filter=searching, eager=True)
     def _leave(event: KeyPressEvent) -> None:
         search.leave(event.current_buffer)
 
