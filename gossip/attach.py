@@ -47,8 +47,8 @@ def call(argv: Sequence[str]) -> int:
     args, words = parser.parse_known_args(argv)  # all else is the command's, which the node knows
     if words[:1] == ["--json"]:
         words = [*words[1:], "--json"]
-    line = " ".join(words)
-    if not line.strip() or words[0].startswith("--"):
+    line = " ".join(word or '""' for word in words)  # an empty text must not vanish: set node.join ""
+    if not any(words) or not words[0].strip() or words[0].startswith("--"):
         parser.error(f"expected a command, such as members; got {line or 'nothing'}")
     try:
         remote = Remote(reach(args.socket))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gevent
 from gevent import Greenlet
@@ -41,7 +41,8 @@ class Pulling:
 
     def start(self, peer: Address, reading: Greenlet | None) -> None:
         """Begin a pull once what else reads from this peer is over; return at once."""
-        greenlet = gevent.spawn(self._pull, peer, self._open.get(peer) or reading)
+        earlier = [found for found in (self._open.get(peer), reading) if found is not None]
+        greenlet = gevent.spawn(self._pull, peer, earlier)
         greenlet.link_exception(self._crashed)
         self._open[peer] = greenlet
 
@@ -60,7 +61,7 @@ class Pulling:
         gevent.joinall(list(self._open.values()), timeout=patience_s)
         gevent.killall(list(self._open.values()), timeout=1)
 
-    def _pull(self, peer: Address, earlier: Greenlet | None) -> Outcome:
+    def _pull(self, peer: Address, earlier: Sequence[Greenlet]) -> Outcome:
         results: list[Pulled | Failure] = []
         outs: list[Output] = []
 
@@ -70,12 +71,10 @@ class Pulling:
             return next((effect.data for effect in outs[0].effects if isinstance(effect, SendReply)), None)
 
         try:
-            if earlier is not None:
-                earlier.join()  # it sends its reply still: one connection at a time to any one peer
+            gevent.joinall(earlier)  # a pull sends its reply still: one connection at a time to any one peer
             self._call(peer, take)
         finally:
-            if earlier is not None:
-                earlier.kill(block=False)
+            gevent.killall(earlier, block=False)
             if not results:
                 self._abandon(peer)
             if self._open.get(peer) is gevent.getcurrent():  # not the next one, which may have begun

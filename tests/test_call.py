@@ -99,6 +99,8 @@ def test_a_script_commands_a_node(start: Start, tmp_path: Path) -> None:
     assert _call(tmp_path, "unblock 10.9.9.9:1", *at) == (1, "", refused)
     status, out, err = _call(tmp_path, "join", f"127.0.0.1:{free_ports(1)[0]}", "--json", *at)
     assert (status, json.loads(out)["failure"], err) == (1, "refused", "")
+    empty = _call(tmp_path, "set", "adversary.victim", "", *at)  # such as a script's variable without a value
+    assert (empty[0], empty[1], "expected ip:port" in empty[2]) == (2, "", True)
     status, out, err = _call(tmp_path, "members", "--staet", "7", *at)
     assert (status, out, err) == (2, "", "members has no option --staet; did you mean --state?\n")
     assert _call(tmp_path, "watch", *at) == (1, "", "watch needs a terminal: gossipd.py attach\n")

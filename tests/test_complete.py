@@ -55,6 +55,21 @@ def test_the_addresses_that_fit_first_and_what_each_is(
     assert _texts(console, f"{text}x") == []
 
 
+def test_a_liar_comes_first_where_one_looks_for_whom_to_block(console: FakeConsole) -> None:
+    liar, rude = Address("10.0.0.11", 5001), Address("10.0.0.12", 5001)
+    console.others = [
+        *console.others[:1],
+        MemberView(Entry(rude, 1, 2), False, 1.0, 1.0, "caller", 0, strikes=2),
+        MemberView(Entry(liar, 1, 2), False, 1.0, 1.0, "caller", 0, distrusted_s=9.0),
+    ]
+    found = [(one.text, one.meaning) for one in candidates(console, "block ")][:3]
+    assert found == [
+        (str(liar), "member, state 2, distrusted"),
+        (str(rude), "member, state 2, 2 strikes"),
+        (str(PEER), MEANINGS[str(PEER)]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "completed"),
     [

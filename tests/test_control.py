@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 import gevent.event
 import pytest
-from gevent import Timeout
+from gevent import Timeout, socket
 
 from gossip.core.address import Address
 from gossip.core.events import StrikeGiven
@@ -171,6 +171,34 @@ def test_who_asks_and_does_not_read_is_disconnected(serve: Serve) -> None:
     until(lambda: served.dial().hello["is"] == "hello")
 
 
+def test_answers_that_are_not_read_do_not_pile_up(serve: Serve) -> None:
+    console = FakeConsole()
+    console.others *= 5000  # a picture of them is larger than what a socket holds
+    pictures = 0
+
+    def convergence() -> None:
+        nonlocal pictures
+        pictures += 1
+
+    console.convergence = convergence  # type: ignore[method-assign]
+    served = serve(console, timeout_s=0.5)
+    greedy = served.dial()
+    greedy.sock.sendall(b'{"do":"look","id":1}\n' * 100)
+    until(lambda: served.server._clients == set())  # sent away, for it does not read
+    assert pictures < 5
+
+
+def test_who_asked_for_much_and_left_gives_up_its_place(serve: Serve) -> None:
+    console = FakeConsole()
+    console.others *= 5000
+    served = serve(console, timeout_s=600.0)
+    greedy = served.dial()
+    greedy.sock.sendall(b'{"do":"look","id":1}\n' * 400)
+    until(lambda: bool(greedy.sock.recv(1)))
+    greedy.close()
+    until(lambda: served.server._clients == set())
+
+
 def test_one_that_says_nothing_is_disconnected(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "_IDLE_S", 0.05)
     served = serve()
@@ -211,6 +239,16 @@ def test_a_crash_in_a_command_is_told_and_ends_that_client_only(
 
 def _crash(address: Address) -> None:
     raise ValueError("a bug of ours, and no fault of the client's")
+
+
+def test_an_answer_of_a_kind_that_only_a_newer_node_has_is_skipped() -> None:
+    ours, theirs = socket.socketpair()
+    with closing(theirs):
+        theirs.sendall(protocol.encode(protocol.Hello(str(OWN), 1)) + b'{"is":"song","id":1}\n')
+        theirs.sendall(protocol.encode(protocol.Outcome(1, True, ("done",))))
+        remote = Remote(ours)
+        with Timeout(DEADLINE_S), closing(remote):
+            assert remote.run("?").lines == ("done",)
 
 
 # Its end.

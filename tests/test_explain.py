@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,24 @@ def test_of_this_node_itself() -> None:
 def test_of_a_member(failures: int, contact_s: float | None, end: str) -> None:
     member = _member(B, failures=failures, contact_s=contact_s)
     assert _story(B, member) == [f"[::1]:5002 --> 7: learned from 127.0.0.1:5003, state set 1m16s ago, {end}"]
+
+
+@pytest.mark.parametrize(
+    ("strikes", "distrusted_s", "held"),
+    [
+        (1, None, "1 strike; "),
+        (0, 65.0, "distrusted for 1m05s; "),
+        (2, 3.0, "distrusted for 3s; 2 strikes; "),
+    ],
+)
+def test_what_is_held_against_a_member_comes_first(
+    strikes: int, distrusted_s: float | None, held: str
+) -> None:
+    member = replace(_member(A), strikes=strikes, distrusted_s=distrusted_s)
+    assert _story(A, member) == [
+        f"127.0.0.1:5001 --> 7: {held}learned from 127.0.0.1:5003, state set 1m16s ago, "
+        "last contact 3s ago, answering"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_pipe_is_not_waited_for(file: Path) -> None:
     _, reread = load_rereadable(str(file), [], {})
     file.unlink()
     os.mkfifo(file)
-    with pytest.raises(ConfigError, match="cannot be read again; expected a file, not a pipe"):
+    with pytest.raises(ConfigError, match="cannot be read again; expected a regular file"):
         reread()
 
 

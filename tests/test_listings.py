@@ -112,6 +112,8 @@ def test_the_fields_of_a_member_and_of_a_blacklisted_one(console: FakeConsole) -
         "failures": 0,
         "is_own": False,
         "blacklisted": None,
+        "strikes": 0,
+        "distrusted_s": None,
     }
     assert (own["is_own"], own["contact_s"]) == (True, None)
     first, second = json.loads(run(console, "blacklist --json").lines[0])

@@ -46,6 +46,35 @@ def test_the_same_again_is_counted_and_comes_last() -> None:
     ]
 
 
+def test_a_liar_does_not_bury_its_lies_under_changes_of_its_own_state() -> None:
+    told = Provenance(6, 100)
+    told.record([ev.CandidateHeard(A, str(C))], WALL)
+    told.record([ev.HintDisproved(B, A, WALL, 3), ev.StrikeGiven(A, "false_hints", 1)], WALL)
+    for number in range(20):
+        told.record([hint(number)], WALL + number)
+    assert [record.what for record in told.of(A)] == [
+        "mentioned",
+        "told a false or stale hint",
+        "strike given",
+        *["hint heard"] * 4,
+    ]
+    assert details(told)[-1] == f"state 9 of {WALL + 19}"
+
+
+def test_what_is_held_against_an_address_leaves_half_of_its_history_to_the_rest() -> None:
+    told = Provenance(6, 100)
+    told.record([ev.CandidateHeard(A, str(C)), *(hint(number) for number in range(3))], WALL)
+    for number in range(20):
+        told.record([ev.StrikeGiven(A, "false_hints", number)], WALL)
+    assert [record.what for record in told.of(A)] == ["mentioned", *["strike given"] * 6]
+    for number in range(20):
+        told.record([hint(number)], WALL + number)
+        whats = [record.what for record in told.of(A)]
+        assert len(whats) == 7
+    assert whats == ["mentioned", *["strike given"] * 3, *["hint heard"] * 3]
+    assert details(told)[1:4] == [f"false_hints, strike {number}" for number in (17, 18, 19)]
+
+
 def test_there_are_stories_of_a_bounded_number_of_addresses_and_the_oldest_go_first() -> None:
     told = stories(size_max=10)
     for number in range(50):

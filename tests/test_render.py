@@ -56,12 +56,18 @@ def test_member_table_is_aligned() -> None:
         MemberView(
             Entry(Address("10.10.10.10", 50000), 1, 9), False, 90000, 65, "127.0.0.1:5001", 2, took_s=1.21
         ),
+        MemberView(Entry(Address("10.10.10.11", 7), 1, 9), False, 1, 1, "caller", 0, strikes=1),
+        MemberView(
+            Entry(Address("10.10.10.12", 7), 1, 9), False, 1, 1, "caller", 0, strikes=1, distrusted_s=9
+        ),
     ]
     assert render.member_table(members) == [
         "address            state  age    last contact  round-trip  learned from    health",
         "127.0.0.1:5001     1      1h02m  -             -           self            ok",
         "[::1]:5002         2      9s     never         -           join            ok",
         "10.10.10.10:50000  9      1d01h  1m05s         1.2s        127.0.0.1:5001  suspect (2)",
+        "10.10.10.11:7      9      1s     1s            -           caller          1 strike",
+        "10.10.10.12:7      9      1s     1s            -           caller          distrusted",
     ]
 
 

@@ -53,6 +53,36 @@ def test_while_it_is_distrusted_a_peer_earns_no_further_strike() -> None:
     assert [held.disprove(D, nth(number), 60.0) for number in range(3)] == [False, False, True]
 
 
+def test_what_is_held_against_a_peer_now_is_told() -> None:
+    held = reputation()
+    assert held.standing(A, 0.0) == (0, None)
+    held.strike(A, 0.0)
+    held.strike(A, 10.0)
+    assert held.standing(A, 99.9) == (2, None)
+    assert held.standing(A, 100.0) == (1, None)
+    for subject in (A, B, C):
+        held.disprove(D, subject, 10.0)
+    assert held.standing(D, 20.0) == (0, 40.0)
+    assert held.standing(D, 60.0) == (0, None)
+
+
+def test_a_member_that_is_distrusted_is_shown_as_such_until_it_is_forgiven() -> None:
+    world = World(attention={"distrust_s": 50.0})
+    world.admit(A, B, C, D)
+    beliefs = world.node._beliefs
+    for subject in (A, B, C):
+        beliefs.reputation.disprove(D, subject, world.now.mono)
+    beliefs.strike(D, "false_hints", world.now)
+    assert _held(world) == {A: (0, None), B: (0, None), C: (0, None), D: (1, 50.0)}
+    world.mono += 50.0
+    assert _held(world)[D] == (1, None)
+
+
+def _held(world: World) -> dict[Address, tuple[int, float | None]]:
+    views = world.node.members(world.now)
+    return {view.entry.address: (view.strikes, view.distrusted_s) for view in views if not view.is_own}
+
+
 def test_before_that_only_hints_about_the_same_subject_are_ignored() -> None:
     held = reputation()
     held.disprove(D, A, 10.0)

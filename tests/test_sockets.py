@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket as native
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
-from gevent import socket
+from gevent import Timeout, socket
 
 from gossip.core.address import Address
 from gossip.shell import sockets
@@ -44,6 +45,23 @@ def test_a_stale_socket_is_replaced_and_a_live_one_respected(path: Path, serve: 
     with pytest.raises(SocketError, match=r"^c\.sock: another process listens there; choose another path$"):
         listen_at(path, is_default=False)
     assert served.dial().run("?")["ok"]
+
+
+def test_one_that_hangs_holds_up_no_start_and_no_processor(path: Path) -> None:
+    with closing(native.socket(native.AF_UNIX)) as hung, ExitStack() as waiting:
+        hung.bind(str(path))
+        hung.listen(0)
+        with suppress(BlockingIOError):
+            while True:  # until its queue is full
+                caller = waiting.enter_context(closing(native.socket(native.AF_UNIX)))
+                caller.setblocking(False)
+                caller.connect(str(path))
+        with Timeout(sockets._CONNECT_S / 2), pytest.raises(SocketError, match="another process listens"):
+            listen_at(path, is_default=False)
+        began = time.process_time()
+        with pytest.raises(SocketError, match=r"c\.sock: cannot be reached \(timed out\)"):
+            reach(str(path))
+        assert time.process_time() - began < sockets._CONNECT_S / 4
 
 
 def test_what_is_no_socket_is_left_as_it_is(path: Path) -> None:

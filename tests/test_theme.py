@@ -23,6 +23,7 @@ from tests.fake_console import PEER, FakeConsole
         ("to look:", Kind.RESULT, [("header", None)]),
         ("127.0.0.1:5001  1      24s  -             self          ok", Kind.RESULT, [("own", None)]),
         ("1.2.3.4:5 --> 3", Kind.RESULT, [("", None)]),
+        ("a  distrusted", Kind.RESULT, [("", "a  "), ("suspect", "distrusted")]),
         ("a  suspect (2)", Kind.RESULT, [("", "a  "), ("suspect", "suspect (2)")]),
         (
             "1.2.3.4:5: blacklisted 3s ago: refused",

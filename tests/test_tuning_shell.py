@@ -145,6 +145,11 @@ def test_what_cannot_be_gets_one_line(console: FakeConsole, line: str, error: st
     assert console.used == []
 
 
+def test_what_is_set_already_is_shown_escaped(console: FakeConsole) -> None:
+    (line,) = run(console, "set node.join=[] #\u009b31m\u202e").lines
+    assert line == r"node.join is [] #\x9b31m\u202e already"
+
+
 def test_a_reload_tells_each_difference_and_what_waits(console: FakeConsole) -> None:
     wanted = with_values(Settings(), [("node.listen", "127.0.0.1:7"), ("gossip.interval_s", 1.5)])
     rereading(console, wanted, wanted, wanted)

@@ -96,6 +96,13 @@ def test_a_liar_and_the_selected_have_styles_of_their_own() -> None:
     ]
 
 
+def test_one_that_lied_is_named_and_has_the_style_of_a_suspect() -> None:
+    liar, rude = _row("10.0.0.1:7000", strikes=1, distrusted_s=9.0), _row("10.0.0.2:7000", strikes=2)
+    lines = frame(_picture(liar, rude), View(), (), 80, 24)[4:6]
+    assert [line[0][0] for line in lines] == ["class:watch.suspect"] * 2
+    assert [line[0][1].rstrip().rpartition("  ")[2] for line in lines] == ["distrusted", "2 strikes"]
+
+
 @pytest.mark.parametrize(
     ("view", "shown"),
     [

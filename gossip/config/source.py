@@ -25,7 +25,7 @@ def load_rereadable(
     def reread() -> Settings:
         if path is not None and os.path.exists(path) and not os.path.isfile(path):
             # A pipe has nothing more to say, and waiting for it would hold up the node.
-            raise ConfigError(f"{printable(path)}: cannot be read again; expected a file, not a pipe")
+            raise ConfigError(f"{printable(path)}: cannot be read again; expected a regular file")
         return load_settings(path, sets, options)
 
     return settings, reread

@@ -2,7 +2,8 @@
 
 Only what was seen counts: the line of the change stood in the last table that was pulled from a member, or in
 its reply, or in what led to the check that found the change. A pull costs one look at a set, however long the
-table. A liar can claim to hold a change, as it can claim anything; it cannot speak for others.
+table. A liar can claim to hold a change, as it can claim anything, and in a reply also for others at its own
+IP: their own tables put that right.
 """
 
 from __future__ import annotations

@@ -11,6 +11,19 @@ from dataclasses import dataclass
 from gossip.core import events as ev
 from gossip.core.address import Address
 
+_HELD_AGAINST = frozenset(
+    {
+        "told a false or stale hint",
+        "contradicted this node",
+        "strike given",
+        "hints not trusted",
+        "blacklisted",
+        "forgiven",
+        "blocked by hand",
+        "unblocked by hand",
+    }
+)
+
 
 @dataclass(slots=True)
 class Record:
@@ -27,6 +40,8 @@ class Record:
 class Provenance:
     """The first record of each address and its last `history`, for `size_max` addresses.
 
+    What is held against an address stays longer than what is routine, in up to half of its history: a liar
+    must not bury its lies under changes of its own state.
     Without a history nothing is kept. When there are more addresses, the oldest story goes that is not of a
     member. A story is kept as text, one line a record, which takes a third of the memory that objects do.
     """
@@ -71,11 +86,18 @@ class Provenance:
         line = f"{first}\t{at}\t{count}\t{said}\n"
         # The first record keeps its place: who began the story.
         story = line + story if begin == 0 else story + line
-        surplus = story.count("\n") - self._history - 1
-        if surplus > 0:
-            first, *_, rest = story.split("\n", surplus + 1)
-            story = f"{first}\n{rest}"
+        if story.count("\n") > self._history + 1:
+            story = self._cut(story)
         self._stories[subject] = story
+
+    def _cut(self, story: str) -> str:
+        """Leave out the oldest records; of what is held against the address only what is beyond its share."""
+        first, *lines = story.split("\n")[:-1]
+        held = [line for line in lines if line.split("\t")[3] in _HELD_AGAINST]
+        kept = set(held[max(0, len(held) - self._history // 2) :])
+        rest = [line for line in lines if line not in kept]
+        kept.update(rest[len(lines) - self._history :])
+        return "".join(f"{line}\n" for line in [first, *(line for line in lines if line in kept)])
 
     def _make_room(self, members: Container[Address]) -> None:
         """Drop the oldest story of no member: whoever makes up addresses must not wipe out the others."""
@@ -149,8 +171,8 @@ def _tell_of_standing(event: ev.Event) -> Iterator[_Fact]:
             yield member, "blocked by hand", "", ""
         case ev.MemberUnblocked(member):
             yield member, "unblocked by hand", "", ""
-        case ev.OwnEntryRefuted(peer, timestamp, state):
-            yield peer, "held a newer entry for this node", "", _entry(state, timestamp)
+        case ev.OwnEntryRefuted(peer):
+            yield peer, "contradicted this node", "", ""
         case ev.ClusterMismatch(peer, theirs):
             yield peer, "of another cluster", "", theirs or "(none)"
 

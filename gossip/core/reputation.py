@@ -61,6 +61,14 @@ class Reputation:
             return "not_trusted"
         return "disproved_before" if subject in record.false_hints else None
 
+    def standing(self, peer: Address, mono: float) -> tuple[int, float | None]:
+        """Return how many strikes of a peer count, and the seconds that it is distrusted yet, or None."""
+        record = self._records.get(peer)
+        if record is None:
+            return 0, None
+        strikes = sum(mono - at < self._strike_decay_s for at in record.strikes)
+        return strikes, record.distrusted_until - mono if record.distrusted_until > mono else None
+
     def clear(self, peer: Address) -> None:
         """Start afresh with a peer."""
         self._records.pop(peer, None)

@@ -20,7 +20,8 @@ class MemberView:
     """One row of `members`. Times are seconds before now; `contact_s` is None before the first contact.
 
     `blacklisted` is why, for one that is no member any more. `took_s` is how many seconds its last pull that
-    it answered took, None where there was none yet.
+    it answered took, None where there was none yet. `distrusted_s` is for how many seconds more its hints are
+    ignored, None where they are not.
     """
 
     entry: Entry
@@ -31,6 +32,8 @@ class MemberView:
     failures: int
     blacklisted: str = ""
     took_s: float | None = None
+    strikes: int = 0
+    distrusted_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +195,17 @@ def member_of(beliefs: Beliefs, address: Address, now: Instant) -> MemberView | 
         return None
     contact_s = None if member.contacted is None else now.mono - member.contacted
     age_s = max(0.0, now.wall - member.entry.timestamp)
+    strikes, distrusted_s = beliefs.reputation.standing(address, now.mono)
     return MemberView(
-        member.entry, False, age_s, contact_s, member.source, member.failures, took_s=member.took_s
+        member.entry,
+        False,
+        age_s,
+        contact_s,
+        member.source,
+        member.failures,
+        took_s=member.took_s,
+        strikes=strikes,
+        distrusted_s=distrusted_s,
     )
 
 

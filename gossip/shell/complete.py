@@ -55,8 +55,12 @@ def blacklisted(console: Console, before: Sequence[str]) -> list[Candidate]:
 
 
 def _suspects_first(console: Console) -> list[MemberView]:
-    """Return the members: suspects, the others, the node itself."""
-    return sorted(console.members(), key=lambda member: (member.is_own, -member.failures))
+    """Return the members: suspects, those who were caught lying or worse, the others, the node itself."""
+
+    def order(member: MemberView) -> tuple[bool, int, bool, int]:
+        return member.is_own, -member.failures, member.distrusted_s is None, -member.strikes
+
+    return sorted(console.members(), key=order)
 
 
 def _member(member: MemberView) -> Candidate:
@@ -66,6 +70,8 @@ def _member(member: MemberView) -> Candidate:
     if member.failures:
         failed = render.count(member.failures, "failed pull", "failed pulls")
         return Candidate(text, f"suspect, {state}, {failed}")
+    if member.strikes or member.distrusted_s is not None:
+        return Candidate(text, f"member, {state}, {render.standing(member.strikes, member.distrusted_s)}")
     contact = "" if member.contact_s is None else f", answered {render.duration(member.contact_s)} ago"
     return Candidate(text, f"member, {state}{contact}")
 

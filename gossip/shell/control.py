@@ -1,7 +1,8 @@
 """The control socket: commands for a running node from other processes of its user.
 
 A greenlet a client reads requests and obeys them one by one; another one sends. Between them is a bounded
-queue: news that does not fit is left out and counted, and whoever does not read its answers is sent away.
+queue: news that does not fit is left out and counted, and whoever does not read its answers, of which the
+next one waits for the last, is sent away.
 So no client, however slow or strange, holds up the node or another client.
 """
 
@@ -15,6 +16,7 @@ from time import time
 import gevent
 from gevent import Greenlet, Timeout, socket
 from gevent.event import Event as Flag
+from gevent.lock import Semaphore
 from gevent.queue import Full, Queue
 from gevent.server import StreamServer
 
@@ -44,7 +46,7 @@ from gossip.shell.protocol import (
 from gossip.shell.sockets import is_same
 from gossip.shell.tracing import Tracer
 
-_QUEUE_MAX = 256  # answers and news that wait for one client
+_QUEUE_MAX = 256  # lines of news, and an answer, that wait for one client
 _CHUNK_BYTES = 16_384
 _IDLE_S = 300.0  # without a word from a client that follows no news
 _PROBLEMS_MAX = 20  # then it speaks something else
@@ -189,7 +191,8 @@ class _Client:
         self.tracer: Tracer | None = None
         self._sock = sock
         self._lost = dict[type[News | Traced], int]()
-        self._queue: Queue[bytes | None] = Queue(_QUEUE_MAX)
+        self._queue: Queue[tuple[bytes, Semaphore | None] | None] = Queue(_QUEUE_MAX)
+        self._is_sent = Semaphore(1)  # the last answer: one may be as large as the table
         self._sender = gevent.spawn(self._send)
         self._sender.link_exception(crashed)
 
@@ -205,14 +208,16 @@ class _Client:
             yield from (line for line in ended if line.strip())
 
     def put(self, answer: Answer) -> None:
-        """Queue an answer; raise Full when the client has not read for `timeout_s`."""
-        self._queue.put(protocol.encode(answer), timeout=self.timeout_s)
+        """Queue an answer; raise Full when the client has not read for `timeout_s`, or is gone."""
+        if not self._is_sent.acquire(timeout=self.timeout_s) or self._sender.ready():
+            raise Full
+        self._queue.put((protocol.encode(answer), self._is_sent), timeout=self.timeout_s)
 
     def tell(self, kind: type[News | Traced], line: str) -> None:
         """Queue a line of news, or of the trace, or count it as lost."""
         lost = self._lost.pop(kind, 0)
         try:
-            self._queue.put_nowait(protocol.encode(kind(line, lost)))
+            self._queue.put_nowait((protocol.encode(kind(line, lost)), None))
         except Full:
             self._lost[kind] = lost + 1
 
@@ -241,11 +246,15 @@ class _Client:
 
     def _send(self) -> None:
         try:
-            for data in iter(self._queue.get, None):
+            for data, is_sent in iter(self._queue.get, None):
                 with Timeout(self.timeout_s, TimeoutError):
                     self._sock.sendall(data)
+                if is_sent is not None:
+                    is_sent.release()
         except OSError:  # it is gone, or does not read
             self._shut()  # ends `lines`
+        finally:
+            self._is_sent.release()  # nobody waits for what never will be
 
     def _shut(self) -> None:
         with suppress(OSError):

@@ -40,6 +40,8 @@ def member(view: MemberView) -> Fields:
         "failures": view.failures,
         "is_own": view.is_own,
         "blacklisted": view.blacklisted or None,
+        "strikes": view.strikes,
+        "distrusted_s": _seconds(view.distrusted_s),
     }
 
 

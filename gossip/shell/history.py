@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -66,7 +67,10 @@ def open_history(path: str, warn: Callable[[str], None]) -> tuple[History, str]:
     try:
         os.makedirs(os.path.dirname(expanded) or ".", mode=0o700, exist_ok=True)
         # Others on the machine have no business reading what was typed.
-        os.close(os.open(expanded, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600))
+        fd = os.open(expanded, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600)
+        with os.fdopen(fd) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # reading a pipe would wait for ever
+                raise ValueError(f"{expanded} is no regular file")
     except (OSError, ValueError) as error:
         return InMemoryHistory(), f"the history is not kept: {render.shown(str(error))}"
     return _SafeFileHistory(expanded, warn), ""

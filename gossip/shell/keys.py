@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.buffer import Buffer, CompletionState
 from prompt_toolkit.completion import CompleteEvent, Completion, get_common_complete_suffix
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -62,7 +62,6 @@ def _add_search(made: KeyBindings, search: Search) -> None:
     @made.add(Keys.ControlG, filter=searching, eager=True)
     @made.add(Keys.ControlC, filter=searching, eager=True)
     @made.add(Keys.ControlD, filter=searching, eager=True)
-    @made.add(Keys.SIGINT, filter=searching, eager=True)
     def _leave(event: KeyPressEvent) -> None:
         search.leave(event.current_buffer)
 
@@ -84,8 +83,11 @@ def _tab(buffer: Buffer) -> None:
     if len(found) == 1:
         buffer.apply_completion(found[0])
     elif found:
-        buffer.insert_text(get_common_complete_suffix(buffer.document, found))
-        buffer.start_completion()
+        suffix = get_common_complete_suffix(buffer.document, found)
+        if suffix:
+            buffer.insert_text(suffix)
+            found = _found(buffer)
+        buffer.complete_state = CompletionState(buffer.document, found)
 
 
 def _found(buffer: Buffer) -> list[Completion]:

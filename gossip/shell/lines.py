@@ -52,15 +52,6 @@ def _too_long() -> Result:
     return Result((f"the line is too long: at most {LINE_MAX} bytes",), ok=False)
 
 
-def _closed(result: Result) -> Result:
-    """Refuse what would go on for ever: whoever pipes commands in waits for the next one's result."""
-    if not result.opens:
-        return result
-    name = result.opens.partition(" ")[0]
-    refusal = f"{name} needs a terminal, or gossipd.py call {result.opens}"
-    return Result((refusal,), ok=False, is_misuse=True)
-
-
 def _lines(source: int) -> Iterator[str | None]:
     """Give each line as text, None in place of one over the limit; hold one chunk and one line at most.
 

@@ -26,6 +26,8 @@ class Row(msgspec.Struct, frozen=True):
     is_own: bool = False
     blacklisted: str | None = None
     retry_in_s: float | None = None
+    strikes: int = 0
+    distrusted_s: float | None = None
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -79,6 +81,8 @@ def _member(view: MemberView) -> Row:
         _seconds(view.took_s),
         view.failures,
         view.is_own,
+        strikes=view.strikes,
+        distrusted_s=_seconds(view.distrusted_s),
     )
 
 

@@ -27,7 +27,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
-from gossip.shell import commands, terminal, theme
+from gossip.shell import commands, terminal, theme, width
 from gossip.shell.history import open_history
 from gossip.shell.keys import bindings
 from gossip.shell.menu import ROWS, Menu, Search, make_wide
@@ -75,7 +75,7 @@ class Prompt:
             auto_suggest=ConditionalAutoSuggest(AutoSuggestFromHistory(), ~searching),
             enable_history_search=True,  # Up and Down go through what began as what is typed
             style=self._style,
-            bottom_toolbar=lambda: f" {shell.toolbar()}",
+            bottom_toolbar=lambda: f" {width.fitting(shell.toolbar(), self._columns() - 1)}",
             refresh_interval=_TOOLBAR_EVERY_S,
             key_bindings=bindings(self._search),
             interrupt_exception=_Cleared,
@@ -91,7 +91,7 @@ class Prompt:
         self._main = gevent.getcurrent()
         self._print([*banner, *([self._warning] if self._warning else [])])
         # A stray traceback must not tear the prompt, hence patch_stdout.
-        with self._sigint_to_command(), terminal.no_echo(), patch_stdout():
+        with self._obeying_sigint(), terminal.no_echo(), patch_stdout():
             try:
                 self._ask_and_obey()
             except OSError as error:
@@ -123,10 +123,7 @@ class Prompt:
         self._is_closing = True
         if self._screens.close():
             return
-        if self._loop is not None and self._asking is not None:
-            self._loop.call_soon_threadsafe(self._asking.cancel)
-        else:
-            self._interrupt_command()
+        self._interrupt()
 
     def _ask_and_obey(self) -> None:
         while not self._is_closing:
@@ -135,12 +132,15 @@ class Prompt:
             except _Cleared:
                 continue
             except asyncio.CancelledError:
-                return
+                clear_typeahead(self._session.input)
+                continue
             except EOFError:
                 self._shell.leave()
                 return
             if not self._obey(text):
                 return
+            if terminal.is_interrupted(self._session.input):
+                self._print(["interrupted"])
 
     def _ask(self) -> str:
         try:
@@ -153,7 +153,7 @@ class Prompt:
         try:
             if self._is_closing:  # between the check in `run` and here
                 raise asyncio.CancelledError
-            return await self._session.prompt_async()
+            return await self._session.prompt_async(handle_sigint=False)
         finally:
             self._loop = self._asking = None
             self._is_news_due = self._search.is_on = False
@@ -213,25 +213,31 @@ class Prompt:
         self._print(lines, Kind.NEWS)
 
     def _print(self, lines: Iterable[str], kind: Kind = Kind.RESULT) -> None:
-        output = self._session.output
-        if self._has_colours:
-            painted = [part for line in lines for part in [*theme.paint(line, kind), ("", "\n")]]
-            if painted:
-                print_formatted_text(output, FormattedText(painted), self._style)
-        elif text := "".join(f"{line}\n" for line in lines):
-            output.write(text)
+        output, columns = self._session.output, self._columns()
+        parts: theme.Fragments = []
+        for line in lines:
+            painted = theme.paint(line, kind) if self._has_colours else [("", line)]
+            parts += [*width.folded(painted, columns), ("", "\n")]
+        if parts and self._has_colours:
+            print_formatted_text(output, FormattedText(parts), self._style)
+        elif parts:
+            output.write("".join(text for _, text in parts))
             output.flush()
 
+    def _columns(self) -> int:
+        return self._session.output.get_size().columns
+
     @contextmanager
-    def _sigint_to_command(self) -> Iterator[None]:
-        """Send a SIGINT to the running command.
+    def _obeying_sigint(self) -> Iterator[None]:
+        """Let a SIGINT end the screen, the line that is typed, or the command.
 
         Python raises KeyboardInterrupt in whichever greenlet runs at that moment, and that may be any of
-        the node's. At the prompt prompt_toolkit has its own handler in place of this one.
+        the node's. So does prompt_toolkit with its own handler, for the moment in which it takes that away.
         """
 
         def interrupt(signum: int, frame: FrameType | None) -> None:
-            self._interrupt_command()
+            if not self._screens.close():
+                self._interrupt()
 
         before = signal.signal(signal.SIGINT, interrupt)
         try:
@@ -239,8 +245,15 @@ class Prompt:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _interrupt_command(self) -> None:
-        gevent.get_hub().loop.run_callback_threadsafe(self._throw_in_command)
+    def _interrupt(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop_asking)
+        else:
+            gevent.get_hub().loop.run_callback_threadsafe(self._throw_in_command)
+
+    def _stop_asking(self) -> None:
+        if self._asking is not None and not self._asking.cancelling():  # a second one would cut its end short
+            self._asking.cancel()
 
     def _throw_in_command(self) -> None:
         if self._is_command_running:  # it may have ended since

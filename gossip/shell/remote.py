@@ -229,13 +229,20 @@ class RemoteShell:
                 gevent.sleep(_TOOLBAR_EVERY_S)
 
 
-def _lines(sock: socket.socket) -> Iterator[Answer]:
-    """Give each answer until the connection ends, or what comes is none."""
+def _lines(sock: socket.socket) -> Iterator[Answer | None]:
+    """Give each answer until the connection ends, None for one of a kind that a newer node may have."""
     pending = b""
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
         while chunk := sock.recv(_CHUNK_BYTES):
             *ended, pending = (pending + chunk).split(b"\n")
             for line in ended:
-                yield protocol.read_answer(line)
+                yield _answer(line)
             if len(pending) > _LINE_MAX_BYTES:
                 return
+
+
+def _answer(line: bytes) -> Answer | None:
+    try:
+        return protocol.read_answer(line)
+    except ValueError:
+        return None

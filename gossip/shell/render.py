@@ -102,7 +102,16 @@ def _member_row(member: MemberView) -> tuple[str, ...]:
 def _health(member: MemberView) -> str:
     if member.blacklisted:
         return f"blacklisted: {shown(member.blacklisted)}"
-    return f"suspect ({member.failures})" if member.failures else "ok"
+    return (
+        f"suspect ({member.failures})" if member.failures else standing(member.strikes, member.distrusted_s)
+    )
+
+
+def standing(strikes: int, distrusted_s: float | None) -> str:
+    """Render in a word or two what is held against one that answers; `ok` where nothing is."""
+    if distrusted_s is not None:
+        return "distrusted"
+    return count(strikes, "strike", "strikes") if strikes else "ok"
 
 
 def blacklist_table(rows: Sequence[BlacklistView]) -> list[str]:
@@ -122,12 +131,13 @@ def story(told: Story) -> list[str]:
     lines = []
     if told.member is not None:
         member = told.member
+        held = _held_against(member)
         failed = f"{count(member.failures, 'failed pull', 'failed pulls')} in a row"
-        health = failed if member.failures else "in good health"
+        health = failed if member.failures else "answering" if held else "in good health"
         learned = "this node itself" if member.is_own else f"learned from {shown(member.learned_from)}"
         contact = "" if member.is_own else f", last contact {_ago(member.contact_s)}, {health}"
         lines.append(
-            f"{state_line(member.entry.address, member.entry.state)}: {learned}, "
+            f"{state_line(member.entry.address, member.entry.state)}: {held}{learned}, "
             f"state set {_ago(member.age_s)}{contact}"
         )
     if told.blacklisted is not None:
@@ -142,6 +152,13 @@ def story(told: Story) -> list[str]:
         lines.append(f"{told.address}: {known}")
     rows = [_story_row(told, record) for record in told.records]
     return lines + ([f"  {line}" for line in aligned(rows)] if rows else [])
+
+
+def _held_against(member: MemberView) -> str:
+    """Render what leads the story of one that lied or misbehaved."""
+    parts = [] if member.distrusted_s is None else [f"distrusted for {duration(member.distrusted_s)}"]
+    parts += [count(member.strikes, "strike", "strikes")] if member.strikes else []
+    return "".join(f"{part}; " for part in parts)
 
 
 def _story_row(told: Story, record: Record) -> tuple[str, ...]:

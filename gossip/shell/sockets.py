@@ -8,9 +8,10 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 
 import gevent
 from gevent import socket
@@ -20,7 +21,7 @@ from gossip.core.address import Address, AddressError
 _BACKLOG = 16
 _PATH_BYTES_MAX = 103  # one fewer than the strictest system has room for
 _LOCK_TRIES, _LOCK_EVERY_S = 50, 0.02  # whoever else starts a node needs the folder for a moment only
-_CONNECT_S = 2.0
+_CONNECT_S, _CONNECT_EVERY_S = 2.0, 0.02  # while as many wait for the node as may
 _FOUND_MAX = 256
 
 
@@ -119,23 +120,22 @@ def _check_free(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise SocketError(f"{path}: is no socket, and is left as it is; choose another path")
-    try:
-        connect(path).close()
-    except SocketError as error:
-        if isinstance(error.__cause__, ConnectionRefusedError):
-            return  # left by a process that was killed
-        raise
-    raise SocketError(f"{path}: another process listens there; choose another path")
+    if not _is_stale(path):
+        raise SocketError(f"{path}: another process listens there; choose another path")
+
+
+def _is_stale(path: Path) -> bool:
+    """Tell whether a killed process left a socket; never waits, however busy the one who listens is."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
+        sock.setblocking(False)
+        return bool(sock.connect_ex(str(path)) == errno.ECONNREFUSED)
 
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left: a socket appears listening, so one that refuses is dead for good."""
     for path in islice(folder.glob("*.sock"), _FOUND_MAX):
-        try:
-            connect(path).close()
-        except SocketError as error:
-            if isinstance(error.__cause__, ConnectionRefusedError):
-                path.unlink(missing_ok=True)
+        if _is_stale(path):
+            path.unlink(missing_ok=True)
 
 
 def is_same(path: Path, inode: int) -> bool:
@@ -149,8 +149,7 @@ def connect(path: Path) -> socket.socket:
     """Connect to a control socket; raise SocketError, caused by the OSError, where that cannot be."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.settimeout(_CONNECT_S)
-        sock.connect(str(path))
+        _connect(sock, str(path), monotonic() + _CONNECT_S)
         sock.settimeout(None)  # a node may take its time over a command
     except OSError as error:
         sock.close()
@@ -158,6 +157,19 @@ def connect(path: Path) -> socket.socket:
         why = "no node listens there" if missing else f"cannot be reached ({error.strerror or error})"
         raise SocketError(f"{path}: {why}") from error
     return sock
+
+
+def _connect(sock: socket.socket, path: str, deadline: float) -> None:
+    """Connect, trying again while the queue of those who wait is full: there is nothing to wait on for it."""
+    sock.setblocking(False)
+    while True:
+        try:
+            sock.connect(path)
+            return
+        except BlockingIOError:
+            if monotonic() >= deadline:
+                raise TimeoutError("timed out") from None
+        gevent.sleep(_CONNECT_EVERY_S)
 
 
 def reach(where: str | None) -> socket.socket:

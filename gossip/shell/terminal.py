@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from prompt_toolkit.input import Input, create_input
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.keys import Keys
 
 _LOCAL_MODES = 3  # their place in what tcgetattr returns
 
@@ -27,6 +29,17 @@ def keyboard() -> Input:
     """Return what a prompt reads its keys from."""
     made = create_input()
     return _RawInput(made.stdin) if type(made) is Vt100Input else made
+
+
+def is_interrupted(keyboard: Input) -> bool:
+    """Tell whether Ctrl-C was typed while no prompt is open, and then drop what was typed or pasted before.
+
+    A prompt would see it last. Other keys wait for the next one.
+    """
+    keys = [*get_typeahead(keyboard), *keyboard.read_keys()]
+    at = max((number for number, key in enumerate(keys, 1) if key.key == Keys.ControlC), default=0)
+    store_typeahead(keyboard, keys[at:])
+    return at > 0
 
 
 @contextmanager

@@ -49,7 +49,7 @@ _OWN_ROW = re.compile(r"\S+ +\d +\S+ +- +self ")
 _BAD = re.compile(
     r"(?P<bad>\bblacklisted\b|\bblocked by hand\b|\bADVERSARIAL\b"
     r"|(?<= )(?:not_ascii|too_long|bad_\w+|future)(?= ))"
-    r"|(?P<suspect>\bsuspect(?: \(\d+\)|\b))"
+    r"|(?P<suspect>\bsuspect(?: \(\d+\)|\b)|\bdistrusted\b)"
 )
 _TIME = re.compile(r"\d\d:\d\d:\d\d(?=  )")
 

@@ -33,7 +33,8 @@ def _set(console: Console, args: list[str], *, changed: bool = False, json: bool
     tuned = _unless_refused(console.tuning.change(text))
     if json:
         return Result((data.line(data.tuned(tuned)),))
-    return Result(tuple(map(render.difference, tuned.changed)) or (f"{key} is {value} already",))
+    changes = tuple(map(render.difference, tuned.changed))
+    return Result(changes or (f"{key} is {render.typed(value)} already",))
 
 
 @command(

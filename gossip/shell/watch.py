@@ -124,7 +124,7 @@ class Watch:
         self._spawn(self._look)
         try:
             if not self._is_closing:
-                await self._app.run_async(set_exception_handler=False)
+                await self._app.run_async(set_exception_handler=False, handle_sigint=False)
         except EOFError:
             pass  # the terminal is gone: the prompt finds out, too
         finally:
@@ -199,7 +199,7 @@ def _key_bindings(watch: Watch) -> KeyBindings:
     bind("s")(view.sort_next)
     bind("enter")(watch.explain)
     bind("q")(watch.leave)
-    bind("c-c", "c-d", Keys.SIGINT, when=True)(watch.leave)
+    bind("c-c", "c-d", when=True)(watch.leave)
     bind("r")(lambda: setattr(view, "is_reversed", not view.is_reversed))
     bind("b")(lambda: setattr(view, "only_blacklisted", not view.only_blacklisted))
     bind("/")(lambda: setattr(view, "is_filtering", True))

@@ -157,7 +157,10 @@ def _page(page: Page, width: int, height: int) -> list[Line]:
         piece
         for text in page.lines
         for piece in textwrap.wrap(
-            _plain(text), max(1, width), subsequent_indent="      " if width > 20 else ""
+            _plain(text),
+            max(1, width),
+            subsequent_indent="      " if width > 20 else "",
+            break_on_hyphens=False,
         )
     ]
     body = height - 2 if height > 2 else height
@@ -243,14 +246,16 @@ def _row(row: Row, view: View, widths: Sequence[int], width: int) -> Line:
         "-" if row.blacklisted is not None else str(row.failures),
         _health(row),
     )
-    style = "blacklisted" if row.blacklisted is not None else "suspect" if row.failures else "row"
+    is_odd = row.failures or row.strikes or row.distrusted_s is not None
+    style = "blacklisted" if row.blacklisted is not None else "suspect" if is_odd else "row"
     style = f"{style}.selected" if is_selected else style
     return _line(style, _cells(">" if is_selected else " ", row.address, cells, widths), width)
 
 
 def _health(row: Row) -> str:
     if row.blacklisted is None:
-        return "own" if row.is_own else "suspect" if row.failures else "ok"
+        held = render.standing(row.strikes, row.distrusted_s)
+        return "own" if row.is_own else "suspect" if row.failures else held
     if row.retry_in_s is None:
         return "blocked by hand"
     return f"retry {render.duration(row.retry_in_s)}: {row.blacklisted}"
