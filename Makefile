@@ -3,7 +3,6 @@
 # make check  what CI runs: lint, types, tests
 # make sim    200 random clusters with random faults, liars and settings, simulated (a minute; ARGS="--jobs 2")
 # make soak   ten minutes of mixed load on five nodes: fails on what is lost, crashes or grows (ARGS passed on)
-# make bench  what the listener, the core and an idle node cost, as ratios (80 seconds; needs a C compiler)
 # make docs   docs/EVENTS.md and config/events.schema.json anew, from the catalogue of events
 # make bench  what the listener, the core, shipping and an idle node cost, as ratios (two minutes; needs a C compiler)
 # make figures  how fast news travels and deaths are found out, simulated at full size (some minutes)

@@ -165,14 +165,17 @@ def test_lines_of_a_node_are_numbered_without_gaps_and_filtered_events_take_no_n
     assert again.read()[0]["id"] != sink.read()[0]["id"]
 
 
-def test_the_report_of_drops_takes_the_next_number_of_the_only_node() -> None:
+def test_the_report_of_drops_takes_no_number_of_a_node_for_other_destinations_lack_it() -> None:
     sink = Lines()
     logs = EventLog(sink, "error")
     logs.bind("a").emit(GreenletCrashed("", ""))
     assert sink.render_dropped is not None
     report = json.loads(sink.render_dropped(7))
     assert list(report) == ["ts", "level", "event", "node", "id", "count"]
-    assert (report["node"], report["id"][-2:], report["count"]) == ("a", "/2", EventsDropped(7).count)
+    assert (report["node"], report["count"]) == ("a", EventsDropped(7).count)
+    assert report["id"].startswith("*/") and report["id"].endswith("/1")
+    logs.bind("a").emit(GreenletCrashed("", ""))
+    assert str(sink.read()[-1]["id"]).endswith("/2")
 
 
 class Clock:
@@ -238,3 +241,17 @@ def test_the_real_timer_tells_of_repeats_too() -> None:
         while len(sink.lines) < 2:
             gevent.sleep(0.01)
     assert sink.read()[1]["repeated"] == 3
+
+
+def test_repeats_do_not_wait_for_the_end_of_a_window_of_the_length_before() -> None:
+    sink, clock = Lines(), Clock()
+    logs = EventLog(sink, "debug", (), (3600.0, 1, 8), clock.call_later, lambda: clock.now)
+    log = logs.bind("n")
+    log.emit(EXHAUSTED)
+    log.emit(EXHAUSTED)
+    logs.use(LogSettings(repeat_window_s=1.0, repeat_burst=1))
+    assert sink.read()[-1]["repeated"] == 1
+    for _ in range(3):
+        log.emit(EXHAUSTED)
+    clock.pass_to(101.0)
+    assert [line.get("repeated") for line in sink.read()] == [None, 1, None, 2]

@@ -190,9 +190,11 @@ def test_a_scrape_looks_up_how_things_stand() -> None:
         'info{cluster="",node="127.0.0.1:5001",trust="verify"}': 1,
         'ship_lag_seconds{shipper="collector"}': 2.5,
         'ship_lag_bytes{shipper="collector"}': 300,
+        'ship_lag_lines{shipper="collector"}': 3,
         'ship_lines_total{shipper="collector"}': 40,
         'ship_retries_total{shipper="collector"}': 5,
         'ship_lines_dropped_total{shipper="collector"}': 6,
+        'ship_lines_refused_total{shipper="collector"}': 7,
     }
     assert {series: found[f"gossipd_{series}"] for series in expected} == expected
     assert found["gossipd_event_loop_watchers"] >= 0

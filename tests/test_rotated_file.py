@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -130,3 +135,77 @@ def test_a_local_sink_and_the_log_file_each_get_every_line(tmp_path: Path) -> No
     outlet.close(5)
     assert a.read_bytes() == b.read_bytes() and json.loads(a.read_bytes())["value"] == 7
     assert outlet.shippers() == [] and outlet.dropped == 0
+
+
+def test_a_pipe_is_written_to_and_never_turns(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    file = RotatedFile(str(path), LogSettings(rotate_max_bytes=4096))
+    assert file.put(b"", lines(0, 100), never).lines == 100
+    assert os.read(reader, 100 * SIZE) == b"".join(lines(0, 100))
+    file.close()
+    os.close(reader)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@contextmanager
+def no_descriptor_free() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_turns_that_fail_for_want_of_a_descriptor_cost_no_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    for number in (1, 2):
+        (tmp_path / f"log.{number}").write_text(f"{number}\n")
+    file = RotatedFile(str(path), LogSettings(rotate_max_bytes=4096, rotate_keep=3))
+    file.put(b"", lines(0, 4096 // SIZE), never)
+    with no_descriptor_free():
+        for _ in range(5):
+            error = file.put(b"", lines(100, 101), never).error
+            assert error is not None and error.errno == errno.EMFILE
+    file.put(b"", lines(100, 101), never)
+    file.close()
+    kept = {name: (tmp_path / name).read_bytes() for name in ("log", "log.1", "log.2", "log.3")}
+    assert kept == {
+        "log": LINE % 100,
+        "log.1": b"".join(lines(0, 4096 // SIZE)),
+        "log.2": b"1\n",
+        "log.3": b"2\n",
+    }
+
+
+def test_a_file_that_cannot_be_reopened_yet_is_later(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    file = RotatedFile(str(path), LogSettings())
+    path.rename(tmp_path / "moved")
+    file.reopen()
+    with no_descriptor_free():
+        assert file.put(b"", lines(0, 1), never).error is not None
+    file.put(b"", lines(1, 2), never)
+    file.close()
+    assert path.read_bytes() == LINE % 1 and not (tmp_path / "moved").read_bytes()
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_turns(tmp_path: Path) -> None:
+    path, there = tmp_path / "log", tmp_path / "disk" / "log"
+    there.parent.mkdir()
+    path.symlink_to(there)
+    file = RotatedFile(str(path), LogSettings(rotate_max_bytes=4096))
+    file.put(b"", lines(0, 100), never)
+    file.close()
+    assert path.is_symlink() and sorted(each.name for each in tmp_path.iterdir()) == ["disk", "log"]
+    assert (tmp_path / "disk" / "log.1").exists()
+
+
+def test_a_file_whose_first_line_is_damaged_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b'{"ts":"\xff\xfe"}\n')
+    file = RotatedFile(str(path), LogSettings())
+    assert file.put(b"", lines(0, 1), never).lines == 1
+    file.close()

@@ -93,3 +93,9 @@ def test_a_segment_goes_once_all_are_through_it_or_there_is_no_room() -> None:
     assert too_old(bases, Point(350, 4), 249) == bases[:1]
     assert too_old(bases, Point(350, 4), 0) == bases[:2]
     assert segment_bytes(1_048_576) == 65_536 and segment_bytes(10**10) == 8_388_608
+
+
+def test_a_damaged_line_is_a_message_too() -> None:
+    damaged = LINE.replace(b"warning", b"\xffarning")
+    (message,) = formats.syslog(parse_sink("syslog+udp://h:1"), "h")([damaged])
+    assert message == b"<30>1 - h gossipd - - - " + damaged.rstrip()

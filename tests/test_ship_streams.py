@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
+import gevent.event
 import pytest
 from gevent import ssl
 from gevent.server import StreamServer
@@ -155,3 +156,23 @@ def test_datagrams_go_one_by_one_and_one_too_long_is_given_up(ship: Ship, tmp_pa
     assert received[0].startswith(b"<30>1 ")
     assert numbers([message[message.index(b"{") :] for message in received]) == [0, 1, 3]
     assert one.outlet.shippers()[0].refused == 1
+
+
+def test_a_name_that_hangs_holds_one_thread_however_often_it_is_tried(
+    ship: Ship, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[object] = []
+    answered = gevent.event.Event()
+
+    def hang(*name: object, **kind: object) -> list[object]:
+        looked_up.append(name)
+        answered.wait()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("gossip.ship.connect.socket.getaddrinfo", hang)
+    one = ship(tmp_path, "tcp://hangs.example:9", ship_timeout_s=0.02)
+    one.say(1)
+    until(lambda: one.outlet.shippers()[0].retries >= 3, "three failures")
+    assert looked_up == [("hangs.example", 9)]
+    answered.set()
+    until(lambda: len(looked_up) > 1, "another look-up, now that the first has failed")

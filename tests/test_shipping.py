@@ -9,7 +9,8 @@ import gevent
 import pytest
 
 from gossip.ship import offsets
-from tests.collectors import Ship, shipping
+from gossip.ship.outlet import open_outlet
+from tests.collectors import Ship, shipping, with_sinks
 from tests.failing_server import FAULTS, Collector, collecting
 from tests.peers import until
 from tests.processes import HOST
@@ -159,3 +160,31 @@ def test_a_slow_collector_delays_neither_another_nor_the_hub(ship: Ship, tmp_pat
             turns += 1
         assert one.outlet.shippers()[0].sent == 0 and turns < 2000
         slow.ended.set()
+
+
+def test_a_damaged_record_of_the_place_is_told_and_all_is_sent_again(ship: Ship, tmp_path: Path) -> None:
+    with collecting() as collector:
+        first = ship(tmp_path, collector.url)
+        first.say(3)
+        until(lambda: first.outlet.shippers()[0].sent == 3, "all sent")
+        first.outlet.close(1)
+        (path,) = tmp_path.glob("*.offset")
+        path.write_bytes(b"\xff" * 40)
+        second = ship(tmp_path, collector.url)
+        until(lambda: second.outlet.shippers()[0].sent == 3, "all sent again")
+    assert second.told == [("offset_damaged", {"sink": collector.url, "path": str(path)})]
+    assert collector.numbers() == [0, 1, 2] * 2
+
+
+def test_a_bug_in_a_writer_is_told(tmp_path: Path) -> None:
+    crashes: list[object] = []
+    outlet = open_outlet(
+        with_sinks(f"file:{tmp_path / 'log'}"), no_shell=True, at_terminal=False, above_prompt=None
+    )
+    assert outlet is not None
+    outlet.ship(lambda event: None, crashes.append)
+    (writer,) = outlet._writers
+    writer.greenlet.kill(ZeroDivisionError())
+    until(lambda: crashes, "the crash")
+    outlet.close(1)
+    assert crashes == [writer.greenlet]

@@ -154,6 +154,21 @@ def test_a_segment_that_somebody_removed_is_passed_over(spool: Spool) -> None:
     assert spool.read(Point(0, 0), 1, 100) == (spool.bases[1], LINE % 2000)
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [b'{"sink":"\xff"}', b'{"sink":"a","byte":1%018d,"line":0}' % 0],  # no segment can have that name
+)
+def test_a_damaged_offset_keeps_nobody_from_the_start(damaged: bytes, spool: Spool) -> None:
+    spool.put(b"", lines(0, 10), never)
+    (spool.folder / "a.offset").write_bytes(damaged)
+    second = again(spool)
+    second.put(b"", lines(10, 20), never)
+    third = again(second)
+    assert read_all(third) == list(range(20))
+    third.close()
+    third.release()
+
+
 def test_a_damaged_offset_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.offset"
     assert offsets.load(path) is None

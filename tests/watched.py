@@ -33,7 +33,8 @@ class FakeNode(FakeConsole):
 
 
 class FakeShipping:
-    name, lag_s, lag_bytes, sent, retries, dropped = "collector", 2.5, 300, 40, 5, 6
+    name, lag_s, lag_bytes, lag_events = "collector", 2.5, 300, 3
+    sent, retries, dropped, refused = 40, 5, 6, 7
 
 
 def joins(*names: str, interval_s: float = 3.0) -> Settings:

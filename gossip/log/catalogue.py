@@ -74,6 +74,7 @@ _ROWS: tuple[tuple[type[Event], Module, tuple[str, ...] | None], ...] = (
     (facts.SpoolDropped, "log", ("sink",)),
     (facts.EventRefused, "log", ("sink", "reason")),
     (facts.OffsetUnsaved, "log", ("sink", "reason")),
+    (facts.OffsetDamaged, "log", ("sink",)),
     (facts.GreenletCrashed, "process", ("traceback",)),
     (facts.HubError, "process", ("traceback",)),
     (facts.ManagerUnreachable, "process", ("reason",)),

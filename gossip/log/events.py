@@ -120,9 +120,11 @@ class EventLog:
     def use(self, settings: LogSettings) -> None:
         """Log from other levels on, and tell repeats otherwise; the destination stays."""
         self.set_levels(settings.level, settings.levels)
-        self._sampling = _sampling(settings)
-        for node in self._nodes.values():
-            node.sampler.use(*self._sampling)
+        if self._sampling != _sampling(settings):
+            self._sampling = _sampling(settings)
+            for node in self._nodes.values():
+                node.flush()  # windows of another length would wait for those that have begun
+                node.sampler.use(*self._sampling)
 
     def close(self) -> None:
         """Write what is held back; call it before the writer is closed."""
@@ -132,10 +134,8 @@ class EventLog:
     def _render_dropped(self, count: int) -> bytes:
         """Render the report of drops; it names the node only if there is but one to name."""
         kind = CATALOGUE["events_dropped"]
-        only = next(iter(self._nodes.items())) if len(self._nodes) == 1 else None
-        name, log = only or (None, self._anybody)
-        named = {"node": name} if name is not None else {}
-        fields = {"event": kind.name, **named, **log.fields_of(kind, EventsDropped(count))}
+        named = {"node": next(iter(self._nodes))} if len(self._nodes) == 1 else {}
+        fields = {"event": kind.name, **named, **self._anybody.fields_of(kind, EventsDropped(count))}
         return _encode(None, kind.level, _common_first(None, kind.level, fields))
 
 

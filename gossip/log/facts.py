@@ -110,7 +110,8 @@ class ManagerUnreachable(Event):
 class EventsDropped(Event):
     """The log's reader was too slow: so many lines were not written. Told at every level.
 
-    Where several nodes share the log, `node` is left out, and `id` begins with `*`.
+    Only who missed them is told: its `id` begins with `*`, so that no other lacks a number. Where several
+    nodes share the log, `node` is left out.
     """
 
     level: ClassVar[Level] = "warning"
@@ -160,6 +161,15 @@ class OffsetUnsaved(Event):
     level: ClassVar[Level] = "warning"
     sink: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetDamaged(Event):
+    """The record of how far a collector has come could not be read; all that the spool has is sent again."""
+
+    level: ClassVar[Level] = "warning"
+    sink: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Sampler:
         self._holding = 0
 
     def use(self, window_s: float, burst: int, max_keys: int) -> None:
-        """Go by these from now on; windows that have begun keep their ends."""
+        """Go by these from now on; end the windows that have begun (`due(inf)`) before."""
         self._window_s = window_s
         self._burst = burst
         self._max_keys = max_keys

@@ -27,6 +27,10 @@ class Shipping(Protocol):
         """How old the oldest line is that is not there yet, in seconds."""
 
     @property
+    def lag_events(self) -> int:
+        """How many lines are not there yet."""
+
+    @property
     def lag_bytes(self) -> int:
         """How much is not there yet."""
 
@@ -40,7 +44,11 @@ class Shipping(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Lines that were given up."""
+        """Lines that were given up, for the spool was full."""
+
+    @property
+    def refused(self) -> int:
+        """Lines that were given up, for the collector would not have them."""
 
 
 class Measured(Protocol):
@@ -122,17 +130,27 @@ class Gauges:
             "gossipd_ship_lag_seconds", "Age of the oldest log line not there yet.", labels=labels
         )
         lag_bytes = GaugeMetricFamily("gossipd_ship_lag_bytes", "Log bytes not there yet.", labels=labels)
+        lag_lines = GaugeMetricFamily("gossipd_ship_lag_lines", "Log lines not there yet.", labels=labels)
         sent = CounterMetricFamily("gossipd_ship_lines", "Log lines that arrived.", labels=labels)
         retries = CounterMetricFamily("gossipd_ship_retries", "Attempts after the first.", labels=labels)
-        dropped = CounterMetricFamily("gossipd_ship_lines_dropped", "Log lines given up.", labels=labels)
+        dropped = CounterMetricFamily(
+            "gossipd_ship_lines_dropped", "Log lines given up, for the spool was full.", labels=labels
+        )
+        refused = CounterMetricFamily(
+            "gossipd_ship_lines_refused",
+            "Log lines given up, for the collector would not have them.",
+            labels=labels,
+        )
         for one in self._sources.shipping():
             name = [one.name]
             lag_s.add_metric(name, one.lag_s)
             lag_bytes.add_metric(name, one.lag_bytes)
+            lag_lines.add_metric(name, one.lag_events)
             sent.add_metric(name, one.sent)
             retries.add_metric(name, one.retries)
             dropped.add_metric(name, one.dropped)
-        yield from (lag_s, lag_bytes, sent, retries, dropped)
+            refused.add_metric(name, one.refused)
+        yield from (lag_s, lag_bytes, lag_lines, sent, retries, dropped, refused)
 
 
 def registry_of(counters: Counters, sources: Sources) -> CollectorRegistry:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import gevent
-from gevent import socket, ssl
+from gevent import Greenlet, socket, ssl
 
 from gossip.config.sinks import Sink
 
 _READ_BYTES: Final = 65_536
 _READS_MAX: Final = 16
+_lookups: dict[tuple[str, int, int], Greenlet] = {}  # one for each sink at most
+
+
+class Unsent(OSError):
+    """The batch was not taken, or not known to be; it may be next time."""
 
 
 def connect(sink: Sink) -> Any:
     """Return a connected socket, its certificate checked where it is TLS; raises OSError."""
-    sock = socket.create_connection((sink.host, sink.port))
+    sock = _first_open(addresses(sink, socket.SOCK_STREAM))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request's head and body are two writes
     if not sink.is_tls:
         return sock
@@ -34,6 +40,47 @@ def connect(sink: Sink) -> Any:
     except BaseException:  # a time-out, too
         sock.close()
         raise
+
+
+def addresses(sink: Sink, kind: int) -> list[Any]:
+    """Look a sink's name up, as `getaddrinfo` does; raises OSError.
+
+    A look-up outlives the caller's deadline and is then waited for again, not begun again: each one that
+    hangs holds a thread of the hub's pool, which snapshots and other names need, too.
+    """
+    key = (sink.host, sink.port, kind)
+    looking = _lookups.get(key)
+    if looking is None or looking.ready():
+        looking = _lookups[key] = gevent.spawn(_look_up, *key)
+    found = looking.get()
+    if isinstance(found, OSError):
+        raise found
+    return found  # type: ignore[no-any-return]
+
+
+def _look_up(host: str, port: int, kind: int) -> list[Any] | OSError:
+    try:
+        return list(socket.getaddrinfo(host, port, type=kind))
+    except OSError as error:  # as a value, for whoever waits
+        return error
+
+
+def _first_open(found: list[Any]) -> Any:
+    """Connect to the first address that answers; raise the last one's OSError."""
+    for place, (family, kind, protocol, _, address) in enumerate(found, 1):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            if isinstance(error, Unsent) or place == len(found):
+                raise
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise OSError(errno.EADDRNOTAVAIL, "its name has no address")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class RotatedFile:
                 return Written(done, torn, error)
             room = self._room_for(lines, done)
             written = write_lines(self._fd, torn, lines[done:room], stopped)
-            self._size = os.lseek(self._fd, 0, os.SEEK_END)
+            self._size = os.fstat(self._fd).st_size  # of a pipe or a terminal 0: these never turn
             done += written.lines
             if written.torn or written.error is not None or done == len(lines) or stopped():
                 return Written(done, written.torn, written.error)
@@ -65,7 +65,11 @@ class RotatedFile:
     def _turn(self, next_bytes: int) -> None:
         if self._is_stale:
             self._is_stale = False
-            self._open()
+            try:
+                self._open()
+            except OSError:
+                self._is_stale = True  # or what follows would go into the file that was moved away
+                raise
         elif self._size and self._is_due(next_bytes):
             self._rotate()
 
@@ -75,17 +79,18 @@ class RotatedFile:
         return too_big or 0 < settings.rotate_max_age_s <= self._now() - self._born
 
     def _rotate(self) -> None:
-        """Move each to the next number, so that the last falls out."""
-        if self._is_regular:
-            for number in range(self._settings.rotate_keep, 0, -1):
-                older = self._numbered(number)
-                newer = self._numbered(number - 1) if number > 1 else self._path
-                if newer.exists():
-                    os.replace(newer, older)
-        self._open()
+        """Move each to the next number, up to one that is free; where there is none the last falls out.
 
-    def _numbered(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}")
+        A turn that failed half-way, for want of a descriptor say, is then ended by the next and costs no
+        file.
+        """
+        if self._is_regular and self._path.exists():
+            path, keep = self._path.resolve(), self._settings.rotate_keep  # the file, not a link to it
+            names = [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1))]
+            free = next((number for number in range(1, keep) if not names[number].exists()), keep)
+            for number in range(free, 0, -1):
+                os.replace(names[number - 1], names[number])
+        self._open()
 
     def _open(self) -> None:
         # Non-blocking to open only: a named pipe that nobody reads is an error, not a node that hangs.
@@ -95,7 +100,8 @@ class RotatedFile:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
-        self._is_regular = self._path.is_file()
+        # /dev/stdout may lead to a regular file, but to one that is not ours to move.
+        self._is_regular = self._path.is_file() and not self._path.is_relative_to("/dev")
         self._size = os.fstat(fd).st_size
         self._born = self._first_written() if self._size else self._now()
 

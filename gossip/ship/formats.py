@@ -33,7 +33,7 @@ def head_of(line: bytes) -> Head:
     """Return time, level and name of an event; what is no event of ours has none of them."""
     try:
         return _read_head(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # a damaged file
         return Head()
 
 

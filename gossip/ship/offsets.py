@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -15,12 +15,16 @@ from gossip.ship.segments import Point
 SUFFIX: Final = ".offset"
 
 
+_Byte = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]  # what the name of a segment has room for
+_Line = Annotated[int, msgspec.Meta(ge=0, lt=10**15)]
+
+
 class Offset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of a sink: all before this point was taken, refused or dropped; and how many in all."""
 
     sink: str
-    byte: int
-    line: int
+    byte: _Byte
+    line: _Line
     dropped: int = 0
     refused: int = 0
 
@@ -34,7 +38,7 @@ def load(path: Path) -> Offset | None:
     """Return what was kept; None for no file or a damaged one, after which all is sent again."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Offset)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

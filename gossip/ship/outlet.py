@@ -73,7 +73,9 @@ class Outlet:
             sink.write(line)
 
     def ship(self, tell: Tell, crashed: Callable[[Greenlet], None]) -> None:
-        """Begin to ship; trouble is told by `tell` (NodeLog.emit), a bug by `crashed`."""
+        """Begin to ship; trouble is told by `tell` (NodeLog.emit), a bug, of a Writer too, by `crashed`."""
+        for writer in self._writers:
+            writer.greenlet.link_exception(crashed)
         for shipper in self._shippers:
             shipper.start(tell).link_exception(crashed)
 

@@ -25,11 +25,12 @@ from gossip.core.settings import LogSettings
 from gossip.log import facts
 from gossip.ship import offsets
 from gossip.ship.backoff import wait_s
+from gossip.ship.connect import Unsent
 from gossip.ship.formats import Encode, Head, head_of, unix_ns
 from gossip.ship.offsets import Offset
 from gossip.ship.segments import Point
 from gossip.ship.spool import Spool
-from gossip.ship.transports import Refused, Transport, Unsent
+from gossip.ship.transports import Refused, Transport
 
 REFUSALS_MAX: Final = 3  # of one event
 _KILL_S: Final = 0.1
@@ -79,7 +80,9 @@ class Shipper:
         self._transport = transport
         self._rng = rng
         self._path = spool.folder / f"{sink.key}{offsets.SUFFIX}"
-        kept = offsets.load(self._path) or Offset(sink.name, *spool.bases[0])
+        found = offsets.load(self._path)
+        self._is_damaged = found is None and self._path.exists()
+        kept = found or Offset(sink.name, *spool.bases[0])
         self.at = kept.point
         self._dropped, self._refused = kept.dropped, kept.refused
         self._sent = self._retries = self._failures = self._refusals = 0
@@ -94,6 +97,8 @@ class Shipper:
     def start(self, tell: Tell) -> Greenlet:
         """Ship from now on, and tell of trouble by `tell`; return the greenlet."""
         self._tell = tell
+        if self._is_damaged:
+            tell(facts.OffsetDamaged(self._sink.name, str(self._path)))
         self.greenlet = Greenlet.spawn(self._run)
         return self.greenlet
 
@@ -236,7 +241,7 @@ class Shipper:
 
     def _skip(self, to: Point) -> None:
         """Pass over what is no longer in the spool."""
-        missed = to.line - self.at.line
+        missed = max(0, to.line - self.at.line)  # less than none where a segment was damaged
         self._dropped += missed
         if missed:
             self._tell(facts.SpoolDropped(self._sink.name, missed))

@@ -26,7 +26,7 @@ import gevent
 from gevent import socket
 
 from gossip.config.sinks import Sink
-from gossip.ship.connect import connect, end_and_await_end, is_open, naming
+from gossip.ship.connect import Unsent, addresses, connect, end_and_await_end, is_open, naming
 
 _REFUSALS: Final = frozenset({400, 413, 422})  # about what was sent; others are about the way or the moment
 _SHOWN_CHARS: Final = 200
@@ -34,10 +34,6 @@ _ANSWER_MAX_BYTES: Final = 65_536
 _DATAGRAM_MAX_BYTES: Final = 65_507
 _SECRET_MAX_BYTES: Final = 65_536
 _LOOK_S: Final = 0.005
-
-
-class Unsent(OSError):
-    """The batch was not taken, or not known to be; it may be next time."""
 
 
 class Refused(OSError):
@@ -126,9 +122,7 @@ class Datagrams:
         if max(map(len, payload)) > _DATAGRAM_MAX_BYTES:
             raise Refused(errno.EMSGSIZE, "too long for a datagram")
         if self._sock is None:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                self._sink.host, self._sink.port, type=socket.SOCK_DGRAM
-            )[0]
+            family, kind, protocol, _, address = addresses(self._sink, socket.SOCK_DGRAM)[0]
             self._sock = socket.socket(family, kind, protocol)
             self._sock.connect(address)
         for message in payload:
