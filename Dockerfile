@@ -9,7 +9,7 @@ COPY config ./config
 COPY gossip ./gossip
 RUN ["python", "-m", "compileall", "-q", "gossip"]
 # A number, so that the owner of a volume is known outside, too.
-RUN ["useradd", "--system", "--uid", "10001", "--home-dir", "/data", "--create-home", "gossipd"]
+RUN ["useradd", "--uid", "10001", "--home-dir", "/data", "--create-home", "gossipd"]
 USER 10001
 VOLUME /data
 

@@ -97,6 +97,8 @@ def test_the_text_is_filtered_and_sorted_as_the_json(console: FakeConsole) -> No
     assert run(console, "? --state 7").lines == ("10.0.0.9:5001 --> 7",)
     assert len(run(console, "blacklist --blocked").lines) == 2
     assert run(FakeConsole(), "blacklist --blocked").lines == ("nobody is blocked by hand",)
+    console.blocked = []
+    assert run(console, "members --blacklisted").lines == ("nobody is blacklisted",)
 
 
 def test_the_fields_of_a_member_and_of_a_blacklisted_one(console: FakeConsole) -> None:

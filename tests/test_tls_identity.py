@@ -81,6 +81,16 @@ def test_a_key_of_another_certificate_is_named(ours: TlsSettings, tmp_path: Path
     assert text.startswith(f'tls.key = "{other.key}": is not the key of tls.cert = "{ours.cert}" (CN=n1,')
 
 
+def test_a_service_manager_that_forbids_what_pyopenssl_needs_is_named(
+    ours: TlsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*of: object) -> None:
+        raise MemoryError("Cannot allocate write+execute memory for ffi.callback()")
+
+    monkeypatch.setattr("OpenSSL.SSL.Context.set_verify", refuse)  # as under MemoryDenyWriteExecute=yes
+    assert refusal(ours).endswith("expected MemoryDenyWriteExecute=no where it runs under systemd")
+
+
 @pytest.mark.parametrize(
     ("issued", "expected"),
     [

@@ -88,7 +88,11 @@ def _members(
         return Result((data.line([data.member(view) for view in members]),))
     if not members:
         none = "no blacklisted one was a member like that; blacklist lists all"
-        return Result((none if blacklisted else "no member is like that",))
+        if not blacklisted:
+            none = "no member is like that"
+        elif not any(console.blacklist()):
+            none = "nobody is blacklisted"
+        return Result((none,))
     return Result(tuple(render.member_table(members)))
 
 

@@ -58,6 +58,11 @@ def load(settings: TlsSettings) -> Identity:
         _prove(identity)
     except (SSL.Error, crypto.Error) as error:
         raise TlsFileError(f"{where}: OpenSSL does not take it: {reason_of(error)}") from None
+    except MemoryError:
+        raise TlsFileError(
+            f'tls.mode = "{settings.mode}": pyOpenSSL needs memory that can be written and executed, which '
+            "this process may not have; expected MemoryDenyWriteExecute=no where it runs under systemd"
+        ) from None
     except TlsProblem as problem:
         expected = f'expected one that tls.ca = "{_shown(settings.ca)}" vouches for, and that is valid now'
         raise TlsFileError(f"{where}: {problem.detail}; {expected}") from None
