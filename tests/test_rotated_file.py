@@ -15,6 +15,7 @@ import pytest
 from gossip.core.events import SettingChanged
 from gossip.core.settings import LogSettings
 from gossip.log import EventLog, Writer
+from gossip.process import AbovePrompt
 from gossip.ship.files import RotatedFile
 from gossip.ship.outlet import OutletError, open_outlet
 from tests.collectors import numbers, with_sinks
@@ -75,6 +76,20 @@ def test_it_turns_by_age_which_a_restart_does_not_take_back(tmp_path: Path) -> N
     second.close()
     assert numbers((tmp_path / "log.1").read_bytes().splitlines()) == [0, 1, 2]
     assert numbers(path.read_bytes().splitlines()) == [3]
+
+
+def test_a_clock_that_is_set_back_does_not_make_it_young_for_years(tmp_path: Path) -> None:
+    clock = Clock()
+    file = RotatedFile(str(tmp_path / "log"), LogSettings(rotate_max_age_s=100), clock)
+    file.put(b"", lines(0, 1), never)
+    for passed in (-1e9, 99):
+        clock.now += passed
+        file.put(b"", lines(1, 2), never)
+        assert not (tmp_path / "log.1").exists()
+    clock.now += 1
+    file.put(b"", lines(2, 3), never)
+    file.close()
+    assert (tmp_path / "log.1").exists()
 
 
 def test_without_an_age_it_turns_by_size_only(tmp_path: Path) -> None:
@@ -209,3 +224,20 @@ def test_a_file_whose_first_line_is_damaged_is_written_to(tmp_path: Path) -> Non
     file = RotatedFile(str(path), LogSettings())
     assert file.put(b"", lines(0, 1), never).lines == 1
     file.close()
+
+
+def test_one_that_is_the_terminal_is_written_above_the_prompt_and_not_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above = AbovePrompt()
+    shown: list[str] = []
+    above.show_by(shown.append)
+    with (tmp_path / "terminal").open("w") as terminal:
+        monkeypatch.setattr("sys.stdout", terminal)
+        settings = with_sinks(f"file:{terminal.name}", f"file:{tmp_path / 'log'}")
+        outlet = open_outlet(settings, no_shell=False, at_terminal=True, above_prompt=above)
+    assert outlet is not None
+    outlet.write(LINE % 0)
+    outlet.close(5.0)
+    assert shown == [(LINE % 0).decode().rstrip()]
+    assert ((tmp_path / "log").read_bytes(), (tmp_path / "terminal").read_bytes()) == (LINE % 0, b"")

@@ -34,6 +34,12 @@ def test_the_first_few_pass_and_the_last_one_stands_for_the_rest() -> None:
     assert sampler.next_end() is None, "nothing is held back"
 
 
+def test_no_report_of_a_loss_is_held_back_for_its_count_would_be_lost() -> None:
+    losses = [kind for kind in CATALOGUE.values() if "count" in kind.fields]
+    assert {kind.name for kind in losses} >= {"events_dropped", "spool_dropped"}
+    assert [kind.name for kind in losses if kind.repeats is not None] == []
+
+
 def test_other_callers_and_other_reasons_are_other_faults() -> None:
     sampler = Sampler(10.0, 1, 8)
     events = [refused("a"), refused("b"), refused("a", ReplyProblem.BAD_FROM)]

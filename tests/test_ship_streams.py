@@ -15,6 +15,8 @@ import pytest
 from gevent import ssl
 from gevent.server import StreamServer
 
+from gossip.config.sinks import parse_sink
+from gossip.ship.transports import transport
 from tests.collectors import Ship, numbers, shipping
 from tests.peers import until
 from tests.processes import HOST, free_ports
@@ -156,6 +158,20 @@ def test_datagrams_go_one_by_one_and_one_too_long_is_given_up(ship: Ship, tmp_pa
     assert received[0].startswith(b"<30>1 ")
     assert numbers([message[message.index(b"{") :] for message in received]) == [0, 1, 3]
     assert one.outlet.shippers()[0].refused == 1
+
+
+def test_others_have_their_turn_between_datagrams() -> None:
+    sock = gevent.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((HOST, 0))
+    way = transport(parse_sink(f"syslog+udp://{HOST}:{sock.getsockname()[1]}"))
+    way.deliver([b"x"])
+    turns: list[int] = []
+    waiting = gevent.spawn(turns.append, 1)
+    way.deliver([b"x"] * 1000)
+    way.close()
+    sock.close()
+    waiting.kill()
+    assert turns
 
 
 def test_a_name_that_hangs_holds_one_thread_however_often_it_is_tried(

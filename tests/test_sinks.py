@@ -58,6 +58,9 @@ def test_a_url_names_a_sink(text: str, sink: Sink) -> None:
         ("syslog+udp://h:1?facility=9", 'option facility: expected "kern" or'),
         ("syslog+udp://h:1?app=a%20b", "option app: expected 1 to 48 printable"),
         ("loki+http://h/x?label=job", "option label: expected NAME:VALUE"),
+        ("loki+http://h/x?label=job:\udcff", "option label: expected NAME:VALUE"),
+        ("http://h/a\tb", "expected a URL without line ends, tabs"),
+        ("tcp://h\n:9", "expected a URL without line ends, tabs"),
     ],
 )
 def test_one_that_is_wrong_is_told_what_is_right(text: str, expected: str) -> None:

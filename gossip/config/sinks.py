@@ -43,8 +43,12 @@ _CHOICES: Final[Mapping[str, Sequence[str]]] = {
 _TEXTS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
     "app": (re.compile(r"[!-~]{1,48}", re.ASCII), "1 to 48 printable ASCII characters"),
     "type": (re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII), "a content type, such as application/json"),
-    "label": (re.compile(r"[A-Za-z_]\w*:[^\x00-\x1f]+", re.ASCII), "NAME:VALUE, such as job:gossipd"),
+    "label": (
+        re.compile(r"[A-Za-z_]\w*:[^\x00-\x1f\ud800-\udfff]+", re.ASCII),
+        "NAME:VALUE, such as job:gossipd",
+    ),
 }
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _HOST: Final = re.compile(
     r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f.]*:[0-9a-f:.]+(%\w+)?", re.ASCII
 )
@@ -112,6 +116,8 @@ def parse_sink(text: str) -> Sink:
         if not path or path.startswith("//") or "\0" in path:
             raise SinkError("expected file:PATH, such as file:/var/log/gossipd/events.jsonl")
         return Sink("file", target=path)
+    if _CONTROL.search(text):  # urlsplit would drop it, and ship to somewhere else
+        raise SinkError("expected a URL without line ends, tabs and the like")
     try:
         url = urlsplit(text)
         port = url.port

@@ -71,7 +71,7 @@ _ROWS: tuple[tuple[type[Event], Module, tuple[str, ...] | None], ...] = (
     (facts.EventsDropped, "log", EACH),
     (facts.ShippingFailed, "log", ("sink", "reason")),
     (facts.ShippingResumed, "log", ("sink",)),
-    (facts.SpoolDropped, "log", ("sink",)),
+    (facts.SpoolDropped, "log", EACH),  # the counts of those held back would be lost
     (facts.EventRefused, "log", ("sink", "reason")),
     (facts.OffsetUnsaved, "log", ("sink", "reason")),
     (facts.OffsetDamaged, "log", ("sink",)),

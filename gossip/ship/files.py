@@ -76,7 +76,9 @@ class RotatedFile:
     def _is_due(self, next_bytes: int) -> bool:
         settings = self._settings
         too_big = self._size + next_bytes > settings.rotate_max_bytes
-        return too_big or 0 < settings.rotate_max_age_s <= self._now() - self._born
+        now = self._now()
+        self._born = min(self._born, now)  # a clock that was set back must not make it young for years
+        return too_big or 0 < settings.rotate_max_age_s <= now - self._born
 
     def _rotate(self) -> None:
         """Move each to the next number, up to one that is free; where there is none the last falls out.

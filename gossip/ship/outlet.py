@@ -123,10 +123,12 @@ def open_outlet(
             into += [] if writer is None else [_undone(writer, undo)]
         files = []
         for sink in sinks:
+            if not sink.is_local or (above_prompt is not None and is_shown(sink.name)):
+                continue
             if sink.kind == "file":
                 files.append(_file(sink, log))
                 into.append(_undone(Writer(files[-1], log.buffer_max_events), undo))
-            elif sink.is_local and not (above_prompt is not None and is_shown(sink.kind)):
+            else:
                 fd = os.dup(_STDOUT if sink.kind == "stdout" else _STDERR)
                 into.append(_undone(Writer(fd, log.buffer_max_events), undo))
         distant = [sink for sink in sinks if not sink.is_local]

@@ -68,6 +68,8 @@ class Spool:
         except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no such ~user
             self.close()
             reason = getattr(error, "strerror", None) or error
+            if isinstance(error, FileExistsError):
+                reason = "there is something of that name that is no folder"
             raise SpoolError(f"log.spool_dir = {str(folder)!a}: cannot be used ({reason})") from None
 
     # By the Writer's thread.

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import re
 import struct
 import termios
 from collections.abc import Callable, Sequence
 from functools import partial
-from http.client import HTTPConnection, HTTPException, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from typing import Any, Final, Protocol
 
 import gevent
@@ -31,7 +32,9 @@ from gossip.ship.connect import Unsent, addresses, connect, end_and_await_end, i
 _REFUSALS: Final = frozenset({400, 413, 422})  # about what was sent; others are about the way or the moment
 _SHOWN_CHARS: Final = 200
 _ANSWER_MAX_BYTES: Final = 65_536
+_READ_MAX_BYTES: Final = 1024 * 1024  # of an answer, its head and framing too: it may have no end
 _DATAGRAM_MAX_BYTES: Final = 65_507
+_DATAGRAMS_IN_A_ROW: Final = 256
 _SECRET_MAX_BYTES: Final = 65_536
 _LOOK_S: Final = 0.005
 
@@ -125,14 +128,45 @@ class Datagrams:
             family, kind, protocol, _, address = addresses(self._sink, socket.SOCK_DGRAM)[0]
             self._sock = socket.socket(family, kind, protocol)
             self._sock.connect(address)
-        for message in payload:
+        for place, message in enumerate(payload, 1):
             self._sock.send(message)
+            if place % _DATAGRAMS_IN_A_ROW == 0:
+                gevent.sleep(0)  # nothing else makes them wait, and there may be 100,000
 
     def close(self) -> None:
         """Drop the socket."""
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+
+
+class _Bounded(io.RawIOBase):
+    """What a collector says, up to a bound; others have their turn at each read."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._left = _READ_MAX_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        gevent.sleep(0)  # one that keeps talking must not keep the hub: the deadline would never come
+        count = self._raw.readinto(memoryview(buffer)[: self._left]) if self._left else 0
+        self._left -= count or 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """An answer that is read through such a bound: the standard library knows none for much of it."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Bounded(self.fp.detach()))
 
 
 class Http:
@@ -152,14 +186,15 @@ class Http:
     def deliver(self, payload: Sequence[bytes]) -> None:
         """Post, and wait for the answer."""
         client = HTTPConnection(self._sink.host, self._sink.port)
+        client.response_class = _Answer
         client.sock = self._connection.get()
+        client.request("POST", self._sink.target, b"".join(payload), self._all_headers())
         try:
-            client.request("POST", self._sink.target, b"".join(payload), self._all_headers())
             answer = client.getresponse()
             text = answer.read(_ANSWER_MAX_BYTES)
         except RemoteDisconnected:
             raise Unsent(errno.ECONNRESET, "closed the connection without an answer") from None
-        except HTTPException as error:
+        except (HTTPException, ValueError) as error:  # ValueError: the size of a chunk is negative
             reason = str(error) or type(error).__name__
             raise Unsent(errno.EPROTO, f"what came back is no HTTP: {reason[:_SHOWN_CHARS]}") from None
         if not answer.isclosed() or answer.will_close:
