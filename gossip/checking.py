@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gossip.config import ConfigError, advertised
@@ -25,13 +25,12 @@ def check(settings: Settings) -> list[str]:
     told: list[Event] = []
     own = advertised(settings)
     read_tls(settings.tls, own, told.append)
-    for name, file in _files_to_write(settings):
-        _check_file(name, file)
-    for name, file in _files_to_read(settings):
-        _check_readable(name, file)
-    for name, folder in _folders(settings):
-        _check_folder(name, folder)
-    _check_socket(settings.control.socket)
+    for look, (name, text) in _to_look_at(settings):
+        try:
+            look(name, text)
+        except (OSError, ValueError) as error:  # a folder that this user may not enter; a NUL
+            why = (isinstance(error, OSError) and error.strerror) or error
+            raise ConfigError(f"{name} = {shown(text)}: cannot be used ({why})") from None
     given = [f"{each.setting} = {setting_text(each.value)}" for each in differences(Settings(), settings)]
     return [f"OK: a node known as {own}", *given, *_notes(settings, told)]
 
@@ -53,6 +52,13 @@ def _notes(settings: Settings, told: list[Event]) -> Iterator[str]:
         yield "note: node.join is empty: this node waits to be joined, or asks whom it knows from before"
     if settings.adversary.on:
         yield f"note: adversary.on: this node lies by {settings.adversary.strategy}"
+
+
+def _to_look_at(settings: Settings) -> Iterator[tuple[Callable[[str, str], None], tuple[str, str]]]:
+    yield from ((_check_file, each) for each in _files_to_write(settings))
+    yield from ((_check_readable, each) for each in _files_to_read(settings))
+    yield from ((_check_folder, each) for each in _folders(settings))
+    yield _check_socket, ("control.socket", settings.control.socket)
 
 
 def _files_to_write(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -114,11 +120,11 @@ def _check_folder(name: str, text: str) -> None:
         raise ConfigError(f"{name} = {shown(text)}: cannot be used ({why})")
 
 
-def _check_socket(text: str) -> None:
+def _check_socket(name: str, text: str) -> None:
     if text in ("", "auto"):  # a start does without the default one where it cannot be
         return
-    path = _path("control.socket", text)
+    path = _path(name, text)
     if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-        raise ConfigError(f"control.socket = {shown(text)}: is no socket; choose another path")
+        raise ConfigError(f"{name} = {shown(text)}: is no socket; choose another path")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"control.socket = {shown(text)}: cannot listen there ({_why_not_in(path.parent)})")
+        raise ConfigError(f"{name} = {shown(text)}: cannot listen there ({_why_not_in(path.parent)})")

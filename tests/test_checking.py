@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,28 @@ def test_what_nobody_may_write_is_found() -> None:
     assert "(this user may not write in it)" in problem("log.spool_dir=/proc/self", "log.sinks=tcp://h:1")
     assert "(this user may not write in its folder)" in problem("log.file=/proc/self/x")
     assert "(this user may not write in its folder)" in problem("control.socket=/proc/self/x")
+
+
+@pytest.mark.parametrize(
+    "name", ["node.data_dir", "log.file", "control.socket", "log.sinks", "log.spool_dir"]
+)
+def test_a_path_that_cannot_be_looked_at_is_one_line_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the folder of another user, where the service's user looks."""
+
+    def refused(path: object, *args: object, **others: object) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    path = str(tmp_path / "x")
+    sets = [f"{name}={'file:' * (name == 'log.sinks')}{path}"]
+    if name == "log.spool_dir":
+        sets.append("log.sinks=tcp://h:1")
+    wanted = load_settings(sets=sets)
+    with monkeypatch.context() as patch, pytest.raises(ConfigError) as caught:
+        patch.setattr(Path, "stat", refused)
+        check(wanted)
+    assert str(caught.value) == f'{name} = "{path}": cannot be used (Permission denied)'
 
 
 def test_a_lie_and_a_cluster_of_one_are_noted() -> None:

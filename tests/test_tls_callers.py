@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import gevent
 import pytest
 from OpenSSL import SSL
 
@@ -15,9 +16,10 @@ from gossip.core.address import Address
 from gossip.core.settings import TlsSettings
 from gossip.core.wire import Failure
 from gossip.net.tls.identity import TlsFileError, load
-from gossip.net.tls.problem import REQUIRED
+from gossip.net.tls.problem import REQUIRED, TlsProblem
+from gossip.net.tls.stream import TlsStream
 from tests.peers import ON_LOOPBACK, call, in_thread, read_to_end, until
-from tests.tls_files import HOST, WRONG, Party, for_servers_only, hasty, serving, standard, written
+from tests.tls_files import HOST, WRONG, Party, for_servers_only, hasty, reissue, serving, standard, written
 
 pytestmark = ON_LOOPBACK
 
@@ -184,6 +186,72 @@ def test_a_caller_with_a_huge_certificate_is_refused(ours: TlsSettings, tmp_path
         assert not isinstance(Party(ours).pull(address), Failure)
     (refused,) = listening.refused()
     assert (refused.reason, refused.detail) == ("tls_handshake", "over 65536 bytes of handshake")
+
+
+def test_a_certificate_that_openssl_takes_and_the_parser_does_not_is_refused(
+    ours: TlsSettings, tmp_path: Path
+) -> None:
+    theirs, listening = written(tmp_path / "n2"), Party(ours)
+    reissue(theirs, *(b"\xa0\x03\x02\x01" + version for version in (b"\2", b"\1")))  # X.509 v2
+    with serving(listening, lambda _: TABLE) as address:
+        calls(address, theirs, ours)
+        until(listening.refused, "the refusal")
+    (refused,) = listening.refused()
+    assert refused.reason == "tls_bad_certificate"
+    assert refused.detail == "its certificate cannot be read: 1 is not a valid X509 version"
+
+
+class Fast:
+    """A socket with bytes that are always there, a few at a time."""
+
+    def __init__(self, left: bytes, size: int) -> None:
+        self.left, self.size = left, size
+
+    def recv(self, _: int) -> bytes:
+        first, self.left = self.left[: self.size], self.left[self.size :]
+        return first
+
+    def sendall(self, data: bytes) -> None: ...
+    def settimeout(self, timeout_s: float) -> None: ...
+    def setsockopt(self, *option: int) -> None: ...
+    def stream(self, settings: TlsSettings) -> TlsStream:
+        return TlsStream(self, load(settings), is_server=True)  # type: ignore[arg-type]
+
+
+def test_a_caller_whose_bytes_are_always_there_lets_others_run(ours: TlsSettings) -> None:
+    turns: list[int] = []
+
+    def others() -> None:
+        while True:
+            turns.append(1)
+            gevent.sleep(0)
+
+    other = gevent.spawn(others)
+    with pytest.raises(TlsProblem, match="it ended the connection"):
+        Fast(b"\x16\x03\x01\x20\0\x01\0\x1f\xfc" + bytes(2000), 1).stream(ours).handshake()
+    other.kill()
+    assert len(turns) > 1000
+
+
+def test_a_caller_that_sends_and_sends_and_no_data_is_cut_off(
+    ours: TlsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by key updates, for instance."""
+
+    class Busy:  # with what it was given, and there is more to be read always
+        def wants(self, *given: object) -> bytes:
+            raise SSL.WantReadError
+
+        recv = bio_read = wants
+
+        def bio_write(self, data: bytes) -> None: ...
+
+    flood = Fast(bytes(1_000_000), 1000)
+    stream = flood.stream(ours)
+    monkeypatch.setattr(stream, "_tls", Busy())
+    with pytest.raises(TlsProblem, match="over 65536 bytes without data"):
+        stream.recv(1)
+    assert len(flood.left) > 900_000
 
 
 def test_a_caller_that_wants_to_agree_anew_is_not_let(ours: TlsSettings) -> None:

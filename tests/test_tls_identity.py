@@ -17,7 +17,7 @@ from gossip.core.tls_events import TlsCertificate, TlsCertificateExpiring, TlsRe
 from gossip.core.wire import Failure, Pulled
 from gossip.net.tls.identity import TlsFileError
 from tests.peers import ON_LOOPBACK
-from tests.tls_files import FUTURE, HOST, NOW, PAST, Party, serving, written
+from tests.tls_files import FUTURE, HOST, NOW, PAST, Party, reissue, serving, written
 
 pytestmark = ON_LOOPBACK
 
@@ -116,6 +116,19 @@ def test_a_certificate_for_another_ip_than_the_own_is_refused_at_the_start(tmp_p
     assert "is for 10.0.0.9, localhost, not for 10.0.0.7" in text
     assert text.endswith("expected subjectAltName IP:10.0.0.7, the address that others know this node by")
     assert Party(settings).told  # localhost leads to 127.0.0.1
+
+
+def test_a_certificate_with_a_wildcard_or_a_cn_only_is_told_that_these_do_not_count(tmp_path: Path) -> None:
+    text = refusal(written(tmp_path / HOST, "*.example.org"))
+    assert "is for no IP and no name (wildcards and the CN do not count), not for 127.0.0.1" in text
+
+
+def test_a_certificate_whose_key_cannot_be_read_is_named(ours: TlsSettings) -> None:
+    p256, unknown = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030163")
+    reissue(ours, p256, unknown)  # a curve that nobody knows
+    text = refusal(ours)
+    assert text.startswith(f'tls.cert = "{ours.cert}": its key cannot be used (')
+    assert text.endswith("; expected one on P-256, or RSA")
 
 
 def test_ipv6_addresses_are_known_in_any_notation(tmp_path: Path) -> None:

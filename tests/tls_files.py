@@ -17,6 +17,7 @@ import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from gossip.core.address import Address
@@ -138,6 +139,21 @@ def serving(
         listener.stop()
         listener.close_callers()
     assert not crashes
+
+
+def reissue(settings: TlsSettings, old: bytes, new: bytes) -> None:
+    """Let the CA sign the certificate anew with some of its bytes replaced by as many others."""
+    file = Path(settings.cert)
+    cert = x509.load_pem_x509_certificate(file.read_bytes())
+    tbs, whole = cert.tbs_certificate_bytes, cert.public_bytes(Encoding.DER)
+    assert len(old) == len(new) and tbs.count(old) == 1
+    algorithm = whole[whole.index(tbs) + len(tbs) :][:12]  # ecdsa-with-SHA256
+    signer = load_pem_private_key(authority("Ours").private_key_pem.bytes(), None)
+    assert isinstance(signer, EllipticCurvePrivateKey)
+    changed = tbs.replace(old, new)
+    signature = signer.sign(changed, ECDSA(hashes.SHA256()))
+    inner = changed + algorithm + bytes([3, len(signature) + 1, 0]) + signature
+    file.write_text(ssl.DER_cert_to_PEM_cert(b"\x30\x82" + len(inner).to_bytes(2, "big") + inner))
 
 
 def for_servers_only(folder: Path) -> TlsSettings:

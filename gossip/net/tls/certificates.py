@@ -12,8 +12,9 @@ from gossip.net.tls.problem import TlsProblem, TlsReason
 
 _TEXT_MAX = 120
 _NAMES_SHOWN = 4
+_NOTHING = "no IP and no name (wildcards and the CN do not count)"
 # What a stranger's certificate may make the parser raise.
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     TypeError,
     x509.InvalidVersion,
@@ -25,6 +26,15 @@ _UNREADABLE = (
 # The numbers of openssl/x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _WRONG_PURPOSE = 9, 10, 26
 _WRONG_CA = frozenset({2, 7, 18, 19, 20, 21, 30})  # no issuer found, or its key did not sign this
+_OTHER = {
+    24: "it is no CA",
+    25: "its CA may not have that many below it",
+    66: "its key is too small",
+    67: "its key is too small",
+    68: "it is signed by a digest that is too weak",
+    79: "it is no CA, or its keyUsage does not allow keyCertSign",
+    94: "its key is on a curve without a name",
+}
 
 
 def subject_of(cert: x509.Certificate) -> str:
@@ -48,7 +58,7 @@ def names_in(cert: x509.Certificate) -> tuple[frozenset[str], tuple[str, ...]]:
         found = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         ips = frozenset(str(ip) for ip in found.get_values_for_type(x509.IPAddress))
         dns = tuple(name for name in found.get_values_for_type(x509.DNSName) if "*" not in name)
-    except _UNREADABLE:
+    except UNREADABLE:
         return frozenset(), ()
     return ips, dns
 
@@ -58,7 +68,7 @@ def wrong_name(cert: x509.Certificate, host: str) -> TlsProblem:
     ips, dns = names_in(cert)
     names = [printable(name, _TEXT_MAX) for name in (*sorted(ips), *dns)]
     shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-    detail = f"the certificate of {subject_of(cert)} is for {shown or 'no IP and no name'}, not for {host}"
+    detail = f"the certificate of {subject_of(cert)} is for {shown or _NOTHING}, not for {host}"
     return TlsProblem(TlsReason.WRONG_NAME, detail)
 
 
@@ -73,7 +83,7 @@ def invalid(
         return TlsProblem(TlsReason.BAD_CERTIFICATE, f"its certificate cannot be read (OpenSSL {number})")
     try:
         return _invalid(number, cert, depth, cas)
-    except _UNREADABLE:
+    except UNREADABLE:
         return TlsProblem(TlsReason.BAD_CERTIFICATE, f"its certificate is malformed (OpenSSL {number})")
 
 
@@ -99,15 +109,14 @@ def _invalid(number: int, cert: x509.Certificate, depth: int, cas: Sequence[x509
         if issuer in trusted:
             ours = f"a CA of that name with another key, until {until(cas[trusted.index(issuer)])}"
         return TlsProblem(TlsReason.WRONG_CA, f"{whose} is not of our CA; tls.ca holds {ours}")
-    return TlsProblem(
-        TlsReason.BAD_CERTIFICATE, f"{whose} is not valid: OpenSSL's verification error {number}"
-    )
+    why = f"{_OTHER.get(number, 'a verification error')} (OpenSSL {number})"
+    return TlsProblem(TlsReason.BAD_CERTIFICATE, f"{whose} is not valid: {why}")
 
 
 def _name(name: x509.Name) -> str:
     try:
         return printable(name.rfc4514_string(), _TEXT_MAX) or "(no name)"
-    except _UNREADABLE:
+    except UNREADABLE:
         return "(unreadable)"
 
 

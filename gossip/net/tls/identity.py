@@ -50,7 +50,12 @@ def load(settings: TlsSettings) -> Identity:
     key = _private_key(settings)
     cas = _certificates("tls.ca", settings.ca, settings.mode)
     where = _where("tls.cert", settings.cert)
-    if key.public_key() != chain[0].public_key():
+    try:
+        is_pair = key.public_key() == chain[0].public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        unfit = f"its key cannot be used ({printable(str(error), 120)})"
+        raise TlsFileError(f"{where}: {unfit}; expected one on P-256, or RSA") from None
+    if not is_pair:
         pair = f'{_where("tls.key", settings.key)}: is not the key of tls.cert = "{_shown(settings.cert)}"'
         raise TlsFileError(f"{pair} ({subject_of(chain[0])}); expected the one it was made with")
     try:

@@ -13,11 +13,12 @@ from gossip.net.tls.certificates import names_in
 
 _NAMES_ASKED = 4  # of a certificate; each may take the name service a while
 _KEPT_S = 60.0
+_UNFOUND_KEPT_S = 1.0  # less than a round, for five pulls that fail blacklist
 _KEPT_MAX = 4096
 
 
 class Names:
-    """Looks up the DNS names in certificates, and keeps what was found for a minute."""
+    """Looks up the DNS names in certificates, and keeps what was found for a minute, nothing for a second."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[float, frozenset[str]]] = {}
@@ -37,12 +38,13 @@ class Names:
         if kept is not None and kept[0] > now:
             return kept[1]
         hosts: frozenset[str] = frozenset()
-        if deadline > now:
-            with Timeout(deadline - now, False):
-                hosts = _hosts(name)
+        if deadline <= now:
+            return hosts
+        with Timeout(deadline - now, False):
+            hosts = _hosts(name)
         while len(self._found) >= _KEPT_MAX:
             del self._found[next(iter(self._found))]
-        self._found[name] = (monotonic() + _KEPT_S, hosts)
+        self._found[name] = (monotonic() + (_KEPT_S if hosts else _UNFOUND_KEPT_S), hosts)
         return hosts
 
 

@@ -10,15 +10,17 @@ from contextlib import suppress
 from math import inf
 from time import monotonic
 
+import gevent
 from cryptography import x509
 from gevent import socket
 from OpenSSL import SSL
 
-from gossip.net.tls.certificates import invalid, issuer_of, subject_of, until
+from gossip.core.text import printable
+from gossip.net.tls.certificates import UNREADABLE, invalid, issuer_of, subject_of, until
 from gossip.net.tls.identity import Identity, Noted, reason_of
 from gossip.net.tls.problem import PlainPeer, TlsProblem, TlsReason
 
-_CHUNK = 65_536
+_CHUNK = 16_384  # of key updates, that is 5 ms of work
 _HANDSHAKE_BYTES_MAX = 65_536  # a chain of certificates takes a few thousand
 _OF_CERTIFICATES = ("certificate", "unknown ca", "access denied")  # in the names of alerts
 _RECORDS = (0x15, 0x16)  # an alert, a handshake: how a TLS peer may begin
@@ -61,13 +63,18 @@ class TlsStream:
                 raise TlsProblem(TlsReason.HANDSHAKE, f"over {_HANDSHAKE_BYTES_MAX} bytes of handshake")
 
     def certificate(self) -> x509.Certificate:
-        """Return the other side's, which was found valid."""
-        cert = self._tls.get_peer_certificate(as_cryptography=True)
+        """Return the other side's, which was found valid; raise TlsProblem where it cannot be read."""
+        try:
+            cert = self._tls.get_peer_certificate(as_cryptography=True)
+        except UNREADABLE as error:  # OpenSSL takes more than the parser does
+            why = f"its certificate cannot be read: {printable(str(error), 120)}"
+            raise TlsProblem(TlsReason.BAD_CERTIFICATE, why) from None
         assert cert is not None  # or the handshake had failed
         return cert
 
     def recv(self, size: int) -> bytes:
         """Return what came, b"" after the other side's end; ConnectionResetError where it was cut off."""
+        latest = self._received + _HANDSHAKE_BYTES_MAX  # a record, which data comes in, is a fourth of that
         while True:
             try:
                 return self._tls.recv(size)
@@ -77,6 +84,8 @@ class TlsStream:
                 return b""
             except SSL.Error as error:
                 raise self._problem(error) from None
+            if self._received > latest:
+                raise TlsProblem(TlsReason.HANDSHAKE, f"over {_HANDSHAKE_BYTES_MAX} bytes without data")
             if not self._fill():
                 raise ConnectionResetError("the connection ended without TLS saying so")
 
@@ -116,6 +125,7 @@ class TlsStream:
         return data
 
     def _fill(self) -> bytes:
+        gevent.sleep(0)  # reading what is there already never waits, and an endless handshake would stop us
         self._sock.settimeout(self._left_s())
         data: bytes = self._sock.recv(_CHUNK)
         self._received += len(data)

@@ -102,6 +102,7 @@ class Tls:
         stream.settimeout(deadline - monotonic())
         try:
             stream.handshake()
+            stream.certificate()  # one that cannot be read is refused here
         except TimeoutError:
             late = f"the handshake was not over after {self.settings.handshake_timeout_s:g} s"
             raise TlsProblem(TlsReason.HANDSHAKE, late) from None
