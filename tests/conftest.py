@@ -1,14 +1,17 @@
-"""What test modules share: nodes that end with their test, and figures printed at the end of the run."""
+"""What test modules share: nodes that end with their test, here or in processes, and figures at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import line_schema
+from tests.controls import Serve, serving
 from tests.nodes import Start, running
 from tests.peers import no_descriptor_left
+from tests.processes import Peer, Spawn, starting
 
 Tell = Callable[[str], None]
 _FIGURE = "figure"
@@ -51,4 +54,33 @@ def closes_its_sockets() -> Iterator[None]:
 def start(closes_its_sockets: None) -> Iterator[Start]:
     """Start daemons in this process that end with the test."""
     with running() as start_one:
+        yield start_one
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Iterator[Spawn]:
+    """Start processes that end with the test."""
+    with starting(tmp_path) as start_one:
+        yield start_one
+
+
+@pytest.fixture
+def silent() -> Iterator[Peer]:
+    """Give a peer that takes calls and never says a word."""
+    peer = Peer(silent=True)
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a path for a control socket that is short enough, whatever the temporary folder's name."""
+    monkeypatch.chdir(tmp_path)
+    return Path("c.sock")
+
+
+@pytest.fixture
+def serve(socket_path: Path) -> Iterator[Serve]:
+    """Serve consoles at that path until the test ends."""
+    with serving(socket_path) as start_one:
         yield start_one

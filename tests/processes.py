@@ -31,6 +31,7 @@ RUNTIME = tempfile.TemporaryDirectory(prefix="gossipd-test-")  # a home's path m
 INTERVAL_S = 0.2
 
 Event = dict[str, Any]
+Spawn = Callable[..., Any]  # (kind, *args), a subclass of Process and what it takes after its home
 
 
 def settings(**values: object) -> list[str]:
@@ -202,7 +203,7 @@ class LoudNode(Node):
 
 
 @contextlib.contextmanager
-def starting(home: Path) -> Iterator[Callable[..., Any]]:
+def starting(home: Path) -> Iterator[Spawn]:
     """Give a function that starts processes, `start(kind, *args)`, and end them all."""
     started: list[Process] = []
 

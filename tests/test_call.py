@@ -20,24 +20,16 @@ from tests.processes import (
     LoudNode,
     Node,
     Peer,
+    Spawn,
     environment,
     free_ports,
     settings,
-    starting,
     wait_until,
 )
 from tests.terminals import Terminal
 
 CTRL_C, CTRL_D = "\x03", "\x04"
-Start = Callable[..., Any]
 Ended = tuple[int, str, str]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
 
 
 @pytest.fixture
@@ -52,14 +44,6 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     yield open_one
     for one in opened:
         one.close()
-
-
-@pytest.fixture
-def silent() -> Iterator[Peer]:
-    """Give a peer that takes calls and never says a word."""
-    peer = Peer(silent=True)
-    yield peer
-    peer.close()
 
 
 def _socket(node: Node) -> Path:
@@ -87,8 +71,8 @@ def _call(home: Path, *args: str, **extra: Any) -> Ended:
 # `call`.
 
 
-def test_a_script_commands_a_node(start: Start, tmp_path: Path) -> None:
-    node = _ready(start(LoudNode, free_ports(1)[0], state=3))
+def test_a_script_commands_a_node(spawn: Spawn, tmp_path: Path) -> None:
+    node = _ready(spawn(LoudNode, free_ports(1)[0], state=3))
     at = ("--socket", node.address)
     assert stat.S_IMODE(_socket(node).stat().st_mode) == 0o600
     assert _call(tmp_path, "state", "7", *at) == (0, f"{node.address} --> 7\n", "")
@@ -110,10 +94,10 @@ def test_a_script_commands_a_node(start: Start, tmp_path: Path) -> None:
     assert not _socket(node).exists()
     status, out, err = _call(tmp_path, "members", "--socket", str(_socket(node)))
     assert (status, out, err) == (3, "", f"gossipd: {_socket(node)}: no node listens there\n")
-    again = _ready(start(LoudNode, node.port))
+    again = _ready(spawn(LoudNode, node.port))
     again.kill()
     assert _call(tmp_path, "members", *at)[0] == 3
-    third = start(LoudNode, node.port, state=5)
+    third = spawn(LoudNode, node.port, state=5)
     third.wait_event("listener_started")
     wait_until(lambda: _call(tmp_path, "state", *at) == (0, f"{node.address} --> 5\n", ""), third.log)
 
@@ -141,8 +125,8 @@ def test_attach_without_a_terminal_says_what_to_do(capsys: pytest.CaptureFixture
     assert "attach needs a terminal; `gossipd.py call COMMAND` runs" in capsys.readouterr().err
 
 
-def test_who_reads_no_further_is_no_error(start: Start, tmp_path: Path) -> None:
-    node = _ready(start(LoudNode, free_ports(1)[0]))
+def test_who_reads_no_further_is_no_error(spawn: Spawn, tmp_path: Path) -> None:
+    node = _ready(spawn(LoudNode, free_ports(1)[0]))
     read, write = os.pipe()
     os.close(read)
     command = [*GOSSIPD, "call", "help", "--socket", node.address]
@@ -156,28 +140,28 @@ def test_who_reads_no_further_is_no_error(start: Start, tmp_path: Path) -> None:
 # The setting.
 
 
-def test_a_path_of_ones_own_is_respected_or_refused(start: Start, tmp_path: Path) -> None:
+def test_a_path_of_ones_own_is_respected_or_refused(spawn: Spawn, tmp_path: Path) -> None:
     first, second = free_ports(2)
     chosen = Path(RUNTIME.name) / "own.sock"
-    node = start(LoudNode, first, *settings(control__socket=chosen))
+    node = spawn(LoudNode, first, *settings(control__socket=chosen))
     wait_until(chosen.exists, node.log)
     assert _call(tmp_path, "state", "--socket", str(chosen))[0] == 0
     assert not _socket(node).exists()
-    other = start(LoudNode, second, *settings(control__socket=chosen))
+    other = spawn(LoudNode, second, *settings(control__socket=chosen))
     assert other.wait_exit() == 1
     expected = f"gossipd: control.socket: {chosen}: another process listens there; choose another path\n"
     assert other.stderr == expected
-    without = start(Node, second, "--set", "control.socket=")
+    without = spawn(Node, second, "--set", "control.socket=")
     assert without.ask("state") == [f"{without.address} --> 0"]  # its shell opens last
     assert not _socket(without).exists()
 
 
-def test_a_default_place_that_cannot_be_used_is_only_warned_of(start: Start, tmp_path: Path) -> None:
+def test_a_default_place_that_cannot_be_used_is_only_warned_of(spawn: Spawn, tmp_path: Path) -> None:
     loose = tmp_path / "r"
     (loose / "gossipd").mkdir(parents=True)
     (loose / "gossipd").chmod(0o755)
     script = f'XDG_RUNTIME_DIR={loose} exec "$@"'
-    node = start(LoudNode, free_ports(1)[0], prefix=("sh", "-c", script, "sh"))
+    node = spawn(LoudNode, free_ports(1)[0], prefix=("sh", "-c", script, "sh"))
     (event,) = node.wait_event("control_unavailable")
     assert event["level"] == "warning"
     assert node.stop() == 0
@@ -187,9 +171,9 @@ def test_a_default_place_that_cannot_be_used_is_only_warned_of(start: Start, tmp
 
 
 def test_a_shell_on_a_running_node_as_its_own(
-    start: Start, terminal: Callable[..., Terminal], silent: Peer
+    spawn: Spawn, terminal: Callable[..., Terminal], silent: Peer
 ) -> None:
-    node = _ready(start(LoudNode, free_ports(1)[0], *settings(pull__pull_timeout_s=1), state=3))
+    node = _ready(spawn(LoudNode, free_ports(1)[0], *settings(pull__pull_timeout_s=1), state=3))
     shell, other = terminal("attach", node.address), terminal("attach", str(_socket(node)))
     for one in (shell, other):
         one.wait(lambda one=one: one.prompt() == "")
@@ -230,8 +214,8 @@ def test_a_shell_on_a_running_node_as_its_own(
     assert other.modes() == other.modes_before
 
 
-def test_stop_in_an_attached_shell_stops_the_node(start: Start, terminal: Callable[..., Terminal]) -> None:
-    node = _ready(start(LoudNode, free_ports(1)[0]))
+def test_stop_in_an_attached_shell_stops_the_node(spawn: Spawn, terminal: Callable[..., Terminal]) -> None:
+    node = _ready(spawn(LoudNode, free_ports(1)[0]))
     shell = terminal("attach", node.address)
     shell.wait(lambda: shell.prompt() == "")
     shell.type("stop\r")

@@ -10,9 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,16 +25,15 @@ from tests.processes import (
     Node,
     Peer,
     Process,
+    Spawn,
     answers,
     environment,
     fetch,
     free_ports,
     settings,
-    starting,
     wait_until,
 )
 
-Start = Callable[..., Any]
 FASTER = settings(gossip__interval_s=0.1)
 LISTS = "; --help lists what there is"
 PORT_RULE = "expected ip:port; the port is a whole number from 1 to 65535, without leading zeros"
@@ -70,20 +67,6 @@ REFUSED = {
         "the port is a whole number from 1 to 65535, without leading zeros"
     ),
 }
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
-
-
-@pytest.fixture
-def silent() -> Iterator[Peer]:
-    peer = Peer(silent=True)
-    yield peer
-    peer.close()
 
 
 def _run(home: Path, *args: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -124,9 +107,9 @@ def test_help_ends_well(tmp_path: Path, args: list[str]) -> None:
     assert "--set SECTION.KEY=VALUE" in ended.stdout
 
 
-def test_the_seeds_call_listens_there_in_that_state(start: Start) -> None:
+def test_the_seeds_call_listens_there_in_that_state(spawn: Spawn) -> None:
     port = free_ports(1)[0]
-    node = start(Process, HOST, str(port), "7")
+    node = spawn(Process, HOST, str(port), "7")
     wait_until(lambda: answers(port), "an answer")
     assert re.fullmatch(rf"127\.0\.0\.1:{port},\d{{10}},7\n\n", fetch(port).decode())
     node.type(b"?\n")
@@ -134,12 +117,12 @@ def test_the_seeds_call_listens_there_in_that_state(start: Start) -> None:
     assert node.stop() == 0
 
 
-def test_named_options_win_over_set_and_set_over_the_file(start: Start, tmp_path: Path) -> None:
+def test_named_options_win_over_set_and_set_over_the_file(spawn: Spawn, tmp_path: Path) -> None:
     port, wrong = free_ports(2)
     file = tmp_path / "own.toml"
     file.write_text(f'[node]\nlisten = "{HOST}:{wrong}"\nstate = 1\n[adversary]\non = true\n')
     overriding = settings(adversary__on="false", node__state=2)
-    start(Process, "--config", str(file), *overriding, "--listen", f"{HOST}:{port}", "--state", "3")
+    spawn(Process, "--config", str(file), *overriding, "--listen", f"{HOST}:{port}", "--state", "3")
     wait_until(lambda: answers(port), "an answer")
     assert fetch(port).endswith(b",3\n\n")
 
@@ -198,8 +181,8 @@ def test_without_gevent_there_is_a_one_line_hint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_a_node_in_order(start: Start, number: signal.Signals) -> None:
-    node = start(LoudNode, free_ports(1)[0])
+def test_a_signal_stops_a_node_in_order(spawn: Spawn, number: signal.Signals) -> None:
+    node = spawn(LoudNode, free_ports(1)[0])
     node.wait_event("listener_started")
     node.popen.send_signal(number)
     assert node.wait_exit() == 0
@@ -207,8 +190,8 @@ def test_a_signal_stops_a_node_in_order(start: Start, number: signal.Signals) ->
     assert node.stderr == ""
 
 
-def test_sigterm_does_not_wait_for_input(start: Start) -> None:
-    node = start(Node, free_ports(1)[0])
+def test_sigterm_does_not_wait_for_input(spawn: Spawn) -> None:
+    node = spawn(Node, free_ports(1)[0])
     node.wait_event("listener_started")
     assert node.stop() == 0
     assert [event["exit_status"] for event in node.events("node_stopped")] == [0]
@@ -216,10 +199,10 @@ def test_sigterm_does_not_wait_for_input(start: Start) -> None:
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_pull_that_hangs_holds_up_the_stop_for_shutdown_s_at_most(
-    start: Start, silent: Peer, signals: int
+    spawn: Spawn, silent: Peer, signals: int
 ) -> None:
     slow = settings(node__shutdown_s=0.5, pull__pull_timeout_s=60)
-    node = start(LoudNode, free_ports(1)[0], "--join", silent.address, *slow)
+    node = spawn(LoudNode, free_ports(1)[0], "--join", silent.address, *slow)
     wait_until(lambda: silent.callers > 0, "the pull")
     began = time.monotonic()
     for _ in range(signals):
@@ -230,8 +213,8 @@ def test_a_pull_that_hangs_holds_up_the_stop_for_shutdown_s_at_most(
     assert node.events()[-1]["event"] == "node_stopped"
 
 
-def test_sigint_with_a_piped_shell_stops_in_order(start: Start) -> None:
-    node = start(Node, free_ports(1)[0])
+def test_sigint_with_a_piped_shell_stops_in_order(spawn: Spawn) -> None:
+    node = spawn(Node, free_ports(1)[0])
     node.wait_event("listener_started")
     node.popen.send_signal(signal.SIGINT)
     assert node.wait_exit() == 0
@@ -247,12 +230,12 @@ def _wait_pulls(peer: Peer, more: int) -> None:
 
 
 @pytest.mark.parametrize("is_shell", [False, True])
-def test_a_closed_output_neither_ends_the_node_nor_makes_it_spin(start: Start, is_shell: bool) -> None:
+def test_a_closed_output_neither_ends_the_node_nor_makes_it_spin(spawn: Spawn, is_shell: bool) -> None:
     peer = Peer()
     read_end, write_end = os.pipe()
     try:
         kind = Node if is_shell else LoudNode
-        node = start(kind, free_ports(1)[0], "--join", peer.address, *FASTER, stdout=write_end)
+        node = spawn(kind, free_ports(1)[0], "--join", peer.address, *FASTER, stdout=write_end)
         os.close(write_end)
         if is_shell:
             node.type(b"1\n")
@@ -271,13 +254,13 @@ def test_a_closed_output_neither_ends_the_node_nor_makes_it_spin(start: Start, i
         peer.close()
 
 
-def test_an_output_that_nobody_reads_does_not_stop_the_node(start: Start) -> None:
+def test_an_output_that_nobody_reads_does_not_stop_the_node(spawn: Spawn) -> None:
     peer = Peer()
     read_end, write_end = os.pipe()
     try:
         size = fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
         busy = settings(log__level="debug", gossip__interval_s=0.02, log__buffer_max_events=16)
-        node = start(LoudNode, free_ports(1)[0], "--join", peer.address, *busy, stdout=write_end)
+        node = spawn(LoudNode, free_ports(1)[0], "--join", peer.address, *busy, stdout=write_end)
         os.close(write_end)
         _wait_pulls(peer, 40)  # some 200 bytes each
         held = int.from_bytes(fcntl.ioctl(read_end, 0x541B, b"\0" * 4), sys.byteorder)  # FIONREAD

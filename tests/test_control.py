@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -18,23 +16,9 @@ from gossip.core.events import StrikeGiven
 from gossip.shell import control, protocol
 from gossip.shell.remote import Gone, Remote, RemoteShell
 from gossip.shell.sockets import SocketError, connect
-from tests.controls import DEADLINE_S, Client, Serve, serving, until
+from tests.controls import DEADLINE_S, Client, Serve, until
 from tests.fake_console import OWN, PEER, FakeConsole
 from tests.processes import ROOT
-
-
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A path short enough, whatever the temporary folder's name."""
-    monkeypatch.chdir(tmp_path)
-    return Path("c.sock")
-
-
-@pytest.fixture
-def serve(path: Path) -> Iterator[Serve]:
-    with serving(path) as start:
-        yield start
-
 
 # What it answers.
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,12 +14,11 @@ from gossip.core.entry import Entry
 from gossip.core.provenance import Record
 from gossip.core.views import BlacklistView, MemberView, Story
 from gossip.shell import render
-from tests.processes import HOST, Node, Peer, free_ports, starting, wait_until
+from tests.processes import HOST, Node, Peer, Spawn, free_ports, wait_until
 
 A = Address("127.0.0.1", 5001)
 B = Address("::1", 5002)
 NOW = 1_630_281_200.0
-Start = Callable[..., Any]
 
 
 def _member(address: Address, *, failures: int = 0, contact_s: float | None = 3.2) -> MemberView:
@@ -137,17 +133,10 @@ def test_whatever_peers_said_the_lines_are_printable(records: list[Record]) -> N
 # A real process.
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
-
-
-def test_a_node_tells_the_story_of_its_peers(start: Start) -> None:
+def test_a_node_tells_the_story_of_its_peers(spawn: Spawn) -> None:
     peer = Peer()
     try:
-        node = start(Node, free_ports(1)[0], "--join", peer.address)
+        node = spawn(Node, free_ports(1)[0], "--join", peer.address)
         [added] = node.wait_event("member_added", member=peer.address)
         summary, *story = node.ask(f"explain {peer.address}")
         assert re.fullmatch(
@@ -170,8 +159,8 @@ def test_a_node_tells_the_story_of_its_peers(start: Start) -> None:
     assert any(re.search("ago +blacklisted +refused", line) for line in story), story
 
 
-def test_a_node_tells_of_itself_of_blocked_and_of_unknown_addresses(start: Start) -> None:
-    node = start(Node, free_ports(1)[0], state=3)
+def test_a_node_tells_of_itself_of_blocked_and_of_unknown_addresses(spawn: Spawn) -> None:
+    node = spawn(Node, free_ports(1)[0], state=3)
     wait_until(lambda: bool(node.ask("state")), "the shell")
     assert re.fullmatch(
         rf"{node.address} --> 3: this node itself, state set \d+s ago", node.ask(f"explain {node.address}")[0]

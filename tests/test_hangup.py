@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,16 +13,7 @@ from gossip.config import ConfigError
 from gossip.config.source import load_rereadable
 from gossip.core.settings import Settings
 from gossip.demo import _settings_of
-from tests.processes import HOST, LoudNode, Node, Process, free_ports, starting, wait_until
-
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
+from tests.processes import HOST, LoudNode, Node, Process, Spawn, free_ports, wait_until
 
 
 @pytest.fixture
@@ -103,8 +92,8 @@ def test_a_demo_derives_the_same_again(file: Path) -> None:
 # Real processes.
 
 
-def test_sighup_reloads_all_or_nothing(start: Start, file: Path) -> None:
-    node = start(LoudNode, free_ports(1)[0], "--config", "my.toml")
+def test_sighup_reloads_all_or_nothing(spawn: Spawn, file: Path) -> None:
+    node = spawn(LoudNode, free_ports(1)[0], "--config", "my.toml")
     node.wait_event("control_opened")
     file.write_text(pokes(3) + "interval_s = 60\n[node]\nstate = 5\n")  # --set has the interval, too
     node.popen.send_signal(signal.SIGHUP)
@@ -128,8 +117,8 @@ def test_sighup_reloads_all_or_nothing(start: Start, file: Path) -> None:
     assert node.stop() == 0
 
 
-def test_sighup_before_the_node_is_up_waits_for_it(start: Start, file: Path) -> None:
-    node = start(LoudNode, free_ports(1)[0], "--config", "my.toml")
+def test_sighup_before_the_node_is_up_waits_for_it(spawn: Spawn, file: Path) -> None:
+    node = spawn(LoudNode, free_ports(1)[0], "--config", "my.toml")
     wait_until(lambda: is_held(node), "the first line of gossipd.py")
     node.popen.send_signal(signal.SIGHUP)
     node.wait_event("settings_reloaded")
@@ -137,15 +126,15 @@ def test_sighup_before_the_node_is_up_waits_for_it(start: Start, file: Path) -> 
     assert node.stop() == 0
 
 
-def test_what_is_no_node_ends_by_sighup(start: Start) -> None:
-    playing = start(Process, "sim", "--nodes", "400", "--trials", "1000")
+def test_what_is_no_node_ends_by_sighup(spawn: Spawn) -> None:
+    playing = spawn(Process, "sim", "--nodes", "400", "--trials", "1000")
     wait_until(lambda: is_held(playing), "the first line of gossipd.py")
     playing.popen.send_signal(signal.SIGHUP)
     assert playing.wait_exit() == -signal.SIGHUP
 
 
-def test_set_and_reload_in_a_shell(start: Start, file: Path) -> None:
-    node = start(Node, free_ports(1)[0], "--config", "my.toml")
+def test_set_and_reload_in_a_shell(spawn: Spawn, file: Path) -> None:
+    node = spawn(Node, free_ports(1)[0], "--config", "my.toml")
     assert node.ask("set gossip.pokes 4") == ["gossip.pokes: 1 -> 4"]
     assert node.ask("set log.level error") == ["log.level: info -> error"]
     node.ask("state 7")
@@ -162,11 +151,11 @@ def test_set_and_reload_in_a_shell(start: Start, file: Path) -> None:
     assert node.stop() == 0
 
 
-def test_a_demo_reloads_all_its_nodes_and_its_shell_the_first(start: Start, file: Path) -> None:
+def test_a_demo_reloads_all_its_nodes_and_its_shell_the_first(spawn: Spawn, file: Path) -> None:
     ports = free_ports(2)
     listen = f"{HOST}:{ports[0]}"
     args = ["demo", "--nodes", "2", "--listen", listen, "--config", "my.toml", "--change-every-s", "0"]
-    demo = start(Process, *args, "--log-file", "demo.log", stdin=subprocess.PIPE)
+    demo = spawn(Process, *args, "--log-file", "demo.log", stdin=subprocess.PIPE)
     log = demo.home / "demo.log"
     wait_until(lambda: log.exists() and '"control_opened"' in log.read_text(), "the start")
     demo.type(b"reload\n")

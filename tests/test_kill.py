@@ -6,27 +6,16 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.processes import HOST, Node, Process, answers, fetch, free_ports, settings, starting, wait_until
+from tests.processes import HOST, Node, Process, Spawn, answers, fetch, free_ports, settings, wait_until
 
 VICTIMS, LIVES = 2, 25  # 50 kills: two victims side by side, for most of the time is the start of Python
 BURST = 60  # more than the timestamps ahead of the clock that one save makes room for
 # Bursts run ahead of the clock, and each restart adds to that: let the others take such timestamps.
 PATIENT = settings(gossip__max_clock_skew_s=86_400)
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
 
 
 def _keeping(folder: Path) -> list[str]:
@@ -73,7 +62,7 @@ class Victim:
         self.logs: list[Node] = []
 
     def live(self, life: int) -> None:
-        """Start, type, and be killed at a random moment; on every third life only after a save."""
+        """Spawn, type, and be killed at a random moment; on every third life only after a save."""
         before = _kept(self._folder, self.address)
         self._sure_blocks |= _blocked(before)
         self._sure_nodes |= _known(before)
@@ -127,10 +116,10 @@ class Victim:
         assert after["last_timestamp"] >= before["last_timestamp"]
 
 
-def test_fifty_kills_lose_nothing_that_was_kept(start: Start, tmp_path: Path) -> None:
+def test_fifty_kills_lose_nothing_that_was_kept(spawn: Spawn, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     ports = free_ports(VICTIMS + 1)
-    companion = start(Node, ports[-1], *PATIENT)
+    companion = spawn(Node, ports[-1], *PATIENT)
     wait_until(lambda: answers(companion.port), "an answer")
     victims = [Victim(tmp_path / f"victim{p}", folder, p, companion) for p in ports[:-1]]
 
@@ -150,18 +139,18 @@ def test_fifty_kills_lose_nothing_that_was_kept(start: Start, tmp_path: Path) ->
     assert not companion.events("greenlet_crashed")
 
 
-def test_a_restarted_node_rejoins_without_join(start: Start, tmp_path: Path) -> None:
+def test_a_restarted_node_rejoins_without_join(spawn: Spawn, tmp_path: Path) -> None:
     keeping = _keeping(tmp_path / "new" / "data")
     first, second = free_ports(2)
-    one = start(Node, first, state=1)
-    two = start(Node, second, "--join", one.address, *keeping, state=2)
+    one = spawn(Node, first, state=1)
+    two = spawn(Node, second, "--join", one.address, *keeping, state=2)
     two.wait_event("member_added", member=one.address)
     one.wait_event("member_added", member=two.address)
     assert two.ask("block 10.0.0.1:7000") == ["10.0.0.1:7000 is blocked"]
     assert two.stop() == 0
     one.wait_event("member_blacklisted", member=two.address, reason="left")
 
-    again = start(Node, second, *keeping, state=3)
+    again = spawn(Node, second, *keeping, state=3)
     one.wait_event("member_forgiven", member=two.address, state=3)
     wait_until(lambda: len(fetch(first).split()) == 2, "one serves both")
     lines = sorted(fetch(second).decode().split())
@@ -170,13 +159,13 @@ def test_a_restarted_node_rejoins_without_join(start: Start, tmp_path: Path) -> 
     assert again.ask("unblock 10.0.0.1:7000") == ["10.0.0.1:7000 is off the blacklist"]
 
 
-def test_a_second_process_on_the_same_folder_and_address_says_so(start: Start, tmp_path: Path) -> None:
+def test_a_second_process_on_the_same_folder_and_address_says_so(spawn: Spawn, tmp_path: Path) -> None:
     keeping = _keeping(tmp_path / "data")
     first, second = free_ports(2)
-    one = start(Node, first, *keeping)
+    one = spawn(Node, first, *keeping)
     wait_until(lambda: answers(first), "an answer")
-    twin = start(Process, "--listen", one.address, *keeping)
-    other = start(Node, second, *keeping)  # another address: a file of its own
+    twin = spawn(Process, "--listen", one.address, *keeping)
+    other = spawn(Node, second, *keeping)  # another address: a file of its own
     assert twin.wait_exit() == 1
     assert (twin.stdout, twin.stderr) == (
         "",
@@ -185,17 +174,17 @@ def test_a_second_process_on_the_same_folder_and_address_says_so(start: Start, t
     )
     wait_until(lambda: answers(second), "an answer")
     one.kill()  # what it held is free at once
-    again = start(Node, first, *keeping)
+    again = spawn(Node, first, *keeping)
     wait_until(lambda: answers(first), "an answer")
     assert (again.stop(), other.stop()) == (0, 0)
 
 
-def test_a_damaged_file_is_set_aside_and_the_node_starts(start: Start, tmp_path: Path) -> None:
+def test_a_damaged_file_is_set_aside_and_the_node_starts(spawn: Spawn, tmp_path: Path) -> None:
     folder, port = tmp_path / "data", free_ports(1)[0]
     folder.mkdir()
     file = folder / f"{HOST}_{port}.json"
     file.write_bytes(b"rubbish\n")
-    node = start(Node, port, *_keeping(folder))
+    node = spawn(Node, port, *_keeping(folder))
     [damaged] = node.wait_event("snapshot_damaged", path=str(file))
     assert Path(damaged["set_aside"]).read_bytes() == b"rubbish\n"
     wait_until(lambda: answers(port), "an answer")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.processes import HOST, LoudNode, Node, Peer, answers, fetch, free_ports, starting, wait_until
+from tests.processes import HOST, LoudNode, Node, Peer, Spawn, answers, fetch, free_ports, wait_until
 
 RING = 5
 ROUNDS_TO_MEET = 10
 TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 LEVELS = {"debug", "info", "warning", "error"}
-Start = Callable[..., Any]
 
 
 def _start_ring(home: Path) -> list[Node]:
@@ -58,16 +56,9 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
-
-
-@pytest.fixture
-def node(start: Start) -> Node:
+def node(spawn: Spawn) -> Node:
     """One node that listens."""
-    node: Node = start(Node, free_ports(1)[0], state=3)
+    node: Node = spawn(Node, free_ports(1)[0], state=3)
     node.wait_event("listener_started")
     return node
 
@@ -160,8 +151,8 @@ def test_a_killed_node_is_blacklisted_and_forgiven_when_it_is_back(tmp_path: Pat
 # The log.
 
 
-def test_each_pull_is_told_of_exactly_once(start: Start, peer: Peer) -> None:
-    node = start(Node, free_ports(1)[0], "--join", peer.address)
+def test_each_pull_is_told_of_exactly_once(spawn: Spawn, peer: Peer) -> None:
+    node = spawn(Node, free_ports(1)[0], "--join", peer.address)
     node.wait_event("pull_finished", 4, peer=peer.address)
     node.wait_event("pull_failed", 4, peer=peer.address)
     assert node.stop() == 0
@@ -181,8 +172,8 @@ def test_each_pull_is_told_of_exactly_once(start: Start, peer: Peer) -> None:
         assert set(pull) - {"repeated"} == common | fields
 
 
-def test_without_a_shell_events_are_on_stdout(start: Start) -> None:
-    node = start(LoudNode, free_ports(1)[0])
+def test_without_a_shell_events_are_on_stdout(spawn: Spawn) -> None:
+    node = spawn(LoudNode, free_ports(1)[0])
     node.wait_event("listener_started", node=node.address)
     assert node.stop() == 0
     node.wait_event("node_stopped", exit_status=0)
@@ -190,18 +181,18 @@ def test_without_a_shell_events_are_on_stdout(start: Start) -> None:
 
 
 @pytest.mark.parametrize("no_shell", [False, True])
-def test_a_log_file_takes_the_events_from_all_streams(start: Start, tmp_path: Path, no_shell: bool) -> None:
+def test_a_log_file_takes_the_events_from_all_streams(spawn: Spawn, tmp_path: Path, no_shell: bool) -> None:
     log = tmp_path / "events.json"
     port = free_ports(1)[0]
-    node = start(Node, port, "--log-file", str(log), *(["--no-shell"] if no_shell else []))
+    node = spawn(Node, port, "--log-file", str(log), *(["--no-shell"] if no_shell else []))
     wait_until(lambda: log.exists() and "listener_started" in log.read_text(), "listener_started in the file")
     assert node.stop() == 0
     assert [json.loads(line)["event"] for line in log.read_text().splitlines()][-1] == "node_stopped"
     assert (node.stdout, node.stderr) == ("", "")
 
 
-def test_log_file_dash_is_stdout_beside_the_results(start: Start) -> None:
-    node = start(Node, free_ports(1)[0], "--log-file", "-")
+def test_log_file_dash_is_stdout_beside_the_results(spawn: Spawn) -> None:
+    node = spawn(Node, free_ports(1)[0], "--log-file", "-")
     node.wait_stdout('"event":"listener_started"')
     node.type(b"5\n")
     node.wait_stdout(f"{node.address} --> 5\n")
@@ -258,16 +249,16 @@ def test_the_node_runs_on_after_the_end_of_its_input(node: Node) -> None:
     assert node.stop() == 0
 
 
-def test_a_node_without_input_runs(start: Start) -> None:
-    node = start(Node, free_ports(1)[0], stdin=subprocess.DEVNULL)
+def test_a_node_without_input_runs(spawn: Spawn) -> None:
+    node = spawn(Node, free_ports(1)[0], stdin=subprocess.DEVNULL)
     node.wait_event("listener_started")
     assert fetch(node.port).startswith(node.address.encode())
     assert node.stop() == 0
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_node_whose_streams_were_closed_runs(start: Start, closed: str) -> None:
-    node = start(Node, free_ports(1)[0], prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+def test_a_node_whose_streams_were_closed_runs(spawn: Spawn, closed: str) -> None:
+    node = spawn(Node, free_ports(1)[0], prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
     wait_until(lambda: answers(node.port), "an answer")
     assert fetch(node.port).startswith(f"{node.address},".encode())
     assert node.stop() == 0

@@ -6,11 +6,7 @@ Each step is held against what the screen shows and against what the three nodes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.processes import (
     GOSSIPD,
@@ -19,10 +15,10 @@ from tests.processes import (
     LoudNode,
     Node,
     Peer,
+    Spawn,
     fetch,
     free_ports,
     settings,
-    starting,
     wait_until,
 )
 from tests.terminals import Terminal
@@ -35,22 +31,6 @@ PASTE, PASTED = "\x1b[200~", "\x1b[201~"
 ROWS, COLUMNS = 45, 100
 LAST = 9  # the state that the session ends with, and nobody has before
 TIMES = settings(pull__pull_timeout_s=1)
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
-
-
-@pytest.fixture
-def silent() -> Iterator[Peer]:
-    """Give a peer that takes calls and never says a word."""
-    peer = Peer(silent=True)
-    yield peer
-    peer.close()
 
 
 def _the_whole_session(user: User, peer: Node, liar: Node, silent: Peer) -> None:
@@ -239,9 +219,9 @@ def _pastes(user: User, peer: Node) -> None:
     peer.wait_event("state_changed", member=user.own, state=LAST)
 
 
-def _others(start: Start, ports: list[int]) -> tuple[Node, Node]:
-    peer = start(Node, ports[1], state=4)
-    return peer, start(Node, ports[2], "--join", peer.address, state=5)
+def _others(spawn: Spawn, ports: list[int]) -> tuple[Node, Node]:
+    peer = spawn(Node, ports[1], state=4)
+    return peer, spawn(Node, ports[2], "--join", peer.address, state=5)
 
 
 def _know_each_other(peer: Node, liar: Node) -> None:
@@ -249,11 +229,11 @@ def _know_each_other(peer: Node, liar: Node) -> None:
     liar.wait_event("member_added", member=peer.address)
 
 
-def test_in_the_nodes_own_shell(start: Start, silent: Peer, tmp_path: Path) -> None:
+def test_in_the_nodes_own_shell(spawn: Spawn, silent: Peer, tmp_path: Path) -> None:
     ports, log = free_ports(3), tmp_path / "log"
     own = f"127.0.0.1:{ports[0]}"
     command = [*GOSSIPD, "--listen", own, "--log-file", str(log), *QUICK, *TIMES]
-    peer, liar = _others(start, ports)
+    peer, liar = _others(spawn, ports)
     screen = Terminal(tmp_path, command, rows=ROWS, columns=COLUMNS)
     try:
         screen.wait(lambda: screen.prompt() == "")
@@ -268,10 +248,10 @@ def test_in_the_nodes_own_shell(start: Start, silent: Peer, tmp_path: Path) -> N
         screen.close()
 
 
-def test_in_an_attached_shell(start: Start, silent: Peer, tmp_path: Path) -> None:
+def test_in_an_attached_shell(spawn: Spawn, silent: Peer, tmp_path: Path) -> None:
     ports, log = free_ports(3), tmp_path / "log"
-    node = start(LoudNode, ports[0], "--log-file", str(log), *TIMES)
-    peer, liar = _others(start, ports)
+    node = spawn(LoudNode, ports[0], "--log-file", str(log), *TIMES)
+    peer, liar = _others(spawn, ports)
     wait_until(lambda: log.exists() and '"control_opened"' in log.read_text(), "the control socket")
     attach = [*GOSSIPD, "attach", node.address]
     screen = Terminal(tmp_path, attach, rows=ROWS, columns=COLUMNS)

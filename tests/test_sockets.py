@@ -16,75 +16,62 @@ from gevent import Timeout, socket
 from gossip.core.address import Address
 from gossip.shell import sockets
 from gossip.shell.sockets import Ambiguous, SocketError, listen_at, reach
-from tests.controls import Serve, serving
+from tests.controls import Serve
 
 
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A path short enough, whatever the temporary folder's name."""
-    monkeypatch.chdir(tmp_path)
-    return Path("c.sock")
-
-
-@pytest.fixture
-def serve(path: Path) -> Iterator[Serve]:
-    with serving(path) as start:
-        yield start
-
-
-def test_only_the_owner_may_open_it_and_nothing_else_is_left(path: Path, serve: Serve) -> None:
+def test_only_the_owner_may_open_it_and_nothing_else_is_left(socket_path: Path, serve: Serve) -> None:
     serve()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(socket_path.stat().st_mode) == 0o600
     assert [found.name for found in Path(".").iterdir()] == ["c.sock"]
 
 
-def test_a_stale_socket_is_replaced_and_a_live_one_respected(path: Path, serve: Serve) -> None:
+def test_a_stale_socket_is_replaced_and_a_live_one_respected(socket_path: Path, serve: Serve) -> None:
     with closing(native.socket(native.AF_UNIX)) as left:
-        left.bind(str(path))
+        left.bind(str(socket_path))
     served = serve()
     with pytest.raises(SocketError, match=r"^c\.sock: another process listens there; choose another path$"):
-        listen_at(path, is_default=False)
+        listen_at(socket_path, is_default=False)
     assert served.dial().run("?")["ok"]
 
 
-def test_one_that_hangs_holds_up_no_start_and_no_processor(path: Path) -> None:
+def test_one_that_hangs_holds_up_no_start_and_no_processor(socket_path: Path) -> None:
     with closing(native.socket(native.AF_UNIX)) as hung, ExitStack() as waiting:
-        hung.bind(str(path))
+        hung.bind(str(socket_path))
         hung.listen(0)
         with suppress(BlockingIOError):
             while True:  # until its queue is full
                 caller = waiting.enter_context(closing(native.socket(native.AF_UNIX)))
                 caller.setblocking(False)
-                caller.connect(str(path))
+                caller.connect(str(socket_path))
         with Timeout(sockets._CONNECT_S / 2), pytest.raises(SocketError, match="another process listens"):
-            listen_at(path, is_default=False)
+            listen_at(socket_path, is_default=False)
         began = time.process_time()
         with pytest.raises(SocketError, match=r"c\.sock: cannot be reached \(timed out\)"):
-            reach(str(path))
+            reach(str(socket_path))
         assert time.process_time() - began < sockets._CONNECT_S / 4
 
 
-def test_what_is_no_socket_is_left_as_it_is(path: Path) -> None:
-    path.write_text("precious")
+def test_what_is_no_socket_is_left_as_it_is(socket_path: Path) -> None:
+    socket_path.write_text("precious")
     with pytest.raises(SocketError, match=r"^c\.sock: is no socket, and is left as it is"):
-        listen_at(path, is_default=False)
-    assert path.read_text() == "precious"
+        listen_at(socket_path, is_default=False)
+    assert socket_path.read_text() == "precious"
     with pytest.raises(SocketError, match="no node listens there"):
-        reach(str(path))
+        reach(str(socket_path))
 
 
 @pytest.mark.parametrize(
     ("name", "error"),
     [("no/such/c.sock", "No such file or directory"), ("x" * 200, "expected a path of at most 103 bytes")],
 )
-def test_a_path_that_cannot_be_is_one_line(path: Path, name: str, error: str) -> None:
+def test_a_path_that_cannot_be_is_one_line(socket_path: Path, name: str, error: str) -> None:
     with pytest.raises(SocketError, match=error):
         listen_at(Path(name), is_default=False)
     assert list(Path(".").iterdir()) == []
 
 
 @pytest.fixture
-def runtime(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def runtime(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A runtime folder for this test, and a temporary one, with short names."""
     with tempfile.TemporaryDirectory(prefix="gd-") as folder:
         (Path(folder) / "run").mkdir()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,29 +15,21 @@ from tests.processes import (
     LoudNode,
     Node,
     Peer,
+    Spawn,
     answers,
     fetch,
     free_ports,
     settings,
-    starting,
     wait_until,
 )
 
 STAR = 10
 ROUNDS_TO_MEET = 8
 SLOWER = settings(gossip__interval_s=0.4)
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
 
 
 def _start_star(home: Path) -> list[Node]:
-    """Start all at once; all but the first join the first, which joins nobody."""
+    """Spawn all at once; all but the first join the first, which joins nobody."""
     ports = free_ports(STAR)
     join = ["--join", f"{HOST}:{ports[0]}"]
     return [
@@ -111,17 +102,17 @@ def test_without_its_first_node_the_star_gossips_on(star: list[Node]) -> None:
 # Two nodes.
 
 
-def _pair(start: Start, *args: str) -> tuple[Node, Node]:
+def _pair(spawn: Spawn, *args: str) -> tuple[Node, Node]:
     first, second = free_ports(2)
-    one = start(Node, first, *args)
-    two = start(Node, second, "--join", one.address, *args)
+    one = spawn(Node, first, *args)
+    two = spawn(Node, second, "--join", one.address, *args)
     one.wait_event("member_added", member=two.address)
     two.wait_event("member_added", member=one.address)
     return one, two
 
 
-def test_who_is_joined_soon_lists_who_joined(start: Start) -> None:
-    one, two = _pair(start)
+def test_who_is_joined_soon_lists_who_joined(spawn: Spawn) -> None:
+    one, two = _pair(spawn)
     [added] = one.events("member_added")
     assert (added["member"], added["source"]) == (two.address, "caller")
     for event in two.events("pull_finished", purpose="join"):
@@ -129,23 +120,23 @@ def test_who_is_joined_soon_lists_who_joined(start: Start) -> None:
     assert any("caller  " in row for row in one.ask("members") if row.startswith(two.address))
 
 
-def test_a_join_is_tried_until_it_answers_whoever_calls_meanwhile(start: Start) -> None:
+def test_a_join_is_tried_until_it_answers_whoever_calls_meanwhile(spawn: Spawn) -> None:
     """Otherwise nodes that start together, each joining another, can end as two clusters."""
     ports = free_ports(3)
     late = f"{HOST}:{ports[2]}"
-    one = start(Node, ports[0], "--join", late)
-    two = start(Node, ports[1], "--join", one.address)
+    one = spawn(Node, ports[0], "--join", late)
+    two = spawn(Node, ports[1], "--join", one.address)
     one.wait_event("member_added", member=two.address)
     one.wait_event("pull_finished", 2, peer=two.address, purpose="round")
-    three = start(Node, ports[2])
+    three = spawn(Node, ports[2])
     for node in (one, two):
         node.wait_event("member_added", member=late)
     three.wait_event("member_added", 2)
 
 
-def test_a_node_that_is_told_to_stop_is_left_at_once(start: Start) -> None:
+def test_a_node_that_is_told_to_stop_is_left_at_once(spawn: Spawn) -> None:
     """One failed pull blacklists it: it said so itself."""
-    one, two = _pair(start)
+    one, two = _pair(spawn)
     assert two.stop() == 0
     [left] = one.wait_event("member_blacklisted", member=two.address)
     assert left["reason"] == "left"
@@ -155,13 +146,13 @@ def test_a_node_that_is_told_to_stop_is_left_at_once(start: Start) -> None:
     assert len([event for event in failed if heard["ts"] <= event["ts"] <= left["ts"]]) == 1
 
 
-def test_quit_is_quick(start: Start) -> None:
-    one, _ = _pair(start)
+def test_quit_is_quick(spawn: Spawn) -> None:
+    one, _ = _pair(spawn)
     assert _seconds_to_quit(one) < 1.5
 
 
-def test_quit_is_quick_beside_a_member_that_hangs(start: Start) -> None:
-    one, two = _pair(start)
+def test_quit_is_quick_beside_a_member_that_hangs(spawn: Spawn) -> None:
+    one, two = _pair(spawn)
     two.popen.send_signal(signal.SIGSTOP)
     try:
         assert _seconds_to_quit(one) < 2.5  # shutdown_s and pull_timeout_s are 5
@@ -177,10 +168,10 @@ def _seconds_to_quit(node: Node) -> float:
     return time.monotonic() - began
 
 
-def test_a_seeds_node_that_never_replies_is_a_member_like_any_other(start: Start) -> None:
+def test_a_seeds_node_that_never_replies_is_a_member_like_any_other(spawn: Spawn) -> None:
     peer = Peer()
     try:
-        node = start(LoudNode, free_ports(1)[0], "--join", peer.address)
+        node = spawn(LoudNode, free_ports(1)[0], "--join", peer.address)
         [added] = node.wait_event("member_added", member=peer.address)
         assert (added["state"], added["source"]) == (4, "join")
         node.wait_event("pull_finished", 3, peer=peer.address)
@@ -198,13 +189,13 @@ def _mismatches(node: Node) -> list[tuple[Event, ...]]:
 
 
 @pytest.mark.parametrize("theirs", ["test", ""])
-def test_nodes_of_different_clusters_say_why_they_do_not_merge(start: Start, theirs: str) -> None:
+def test_nodes_of_different_clusters_say_why_they_do_not_merge(spawn: Spawn, theirs: str) -> None:
     first, second = free_ports(2)
-    prod = start(Node, first, *settings(node__cluster="prod"))
+    prod = spawn(Node, first, *settings(node__cluster="prod"))
     wait_until(lambda: answers(prod.port), "an answer")
     assert fetch(prod.port).startswith(f"#cluster prod\n{prod.address},".encode())
     named = settings(node__cluster=theirs) if theirs else []
-    other = start(Node, second, "--join", prod.address, *named)
+    other = spawn(Node, second, "--join", prod.address, *named)
     if theirs:
         other.wait_event("cluster_mismatch", peer=prod.address, theirs="prod", ours=theirs)
         other.wait_event("pull_finished", 3, peer=prod.address)

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import gevent
@@ -22,7 +21,7 @@ from gossip.shell import sockets, tracing
 from gossip.shell.commands import run
 from gossip.shell.remote import RemoteShell
 from gossip.shell.shells import Lines, LocalShell, Shell
-from tests.controls import Serve, serving, until
+from tests.controls import Serve, until
 from tests.fake_console import BAD, OWN, PEER, FakeConsole
 
 WALL = 1_795_421_000.25
@@ -126,13 +125,6 @@ def test_the_command_shows_what_is_known_and_opens_the_trace() -> None:
     assert result.opens == f"trace {PEER}"
     as_json = run(FakeConsole(), f"trace {PEER} --json")
     assert (as_json.lines, as_json.opens) == ((), f"trace {PEER} --json")
-
-
-@pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    monkeypatch.chdir(tmp_path)
-    with serving(Path("c.sock")) as start:
-        yield start
 
 
 def _tracing(shell: Shell, shown: list[str], *, json: bool = False) -> Greenlet:

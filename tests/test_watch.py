@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import gevent.event
 import pytest
@@ -21,19 +20,11 @@ from gossip.shell.screens import Screens
 from gossip.shell.shells import LocalShell
 from tests.controls import serving
 from tests.fake_console import FakeConsole
-from tests.processes import GOSSIPD, QUICK, ROOT, Node, free_ports, starting
+from tests.processes import GOSSIPD, QUICK, ROOT, Node, Spawn, free_ports
 from tests.terminals import Terminal
 
 ENTER, ESCAPE, DOWN, END, CTRL_C, CTRL_D = "\r", "\x1b", "\x1b[B", "\x1b[F", "\x03", "\x04"
 OPENED, LEFT = b"\x1b[?1049h", b"\x1b[?1049l"  # the alternate screen
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start processes that end with the test."""
-    with starting(tmp_path) as start:
-        yield start
 
 
 @pytest.fixture
@@ -64,11 +55,11 @@ def _is_restored(screen: Terminal) -> bool:
     return screen.raw.count(OPENED) == screen.raw.count(LEFT) > 0
 
 
-def test_in_the_nodes_own_shell(start: Start, terminal: Callable[..., Terminal]) -> None:
+def test_in_the_nodes_own_shell(spawn: Spawn, terminal: Callable[..., Terminal]) -> None:
     first, second = free_ports(2)
     node, peer = f"127.0.0.1:{first}", f"127.0.0.1:{second}"
     screen = terminal(*GOSSIPD, "--listen", node, *QUICK)
-    other = start(Node, second, "--join", node, state=4)
+    other = spawn(Node, second, "--join", node, state=4)
     screen.wait_line(f"{peer} --> 4")
     _watch(screen)
     _shows(screen, 0, f"^{node} --> 0  2 members  0 blacklisted  honest  trust verify ")
@@ -118,8 +109,8 @@ def test_in_the_nodes_own_shell(start: Start, terminal: Callable[..., Terminal])
     assert screen.modes() == screen.modes_before
 
 
-def test_in_an_attached_shell(start: Start, terminal: Callable[..., Terminal]) -> None:
-    node = start(Node, free_ports(1)[0], state=3)
+def test_in_an_attached_shell(spawn: Spawn, terminal: Callable[..., Terminal]) -> None:
+    node = spawn(Node, free_ports(1)[0], state=3)
     node.wait_event("control_opened")
     screen = terminal(*GOSSIPD, "attach", node.address)
     for leave in (CTRL_C, CTRL_D, ESCAPE):
