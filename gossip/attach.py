@@ -16,6 +16,7 @@ import gevent
 
 from gossip.arguments import Parser
 from gossip.core.text import printable
+from gossip.shell import data
 from gossip.shell.commands import name_of, needs_terminal
 from gossip.shell.protocol import Outcome
 from gossip.shell.remote import Remote, RemoteShell
@@ -122,8 +123,7 @@ def attach(argv: Sequence[str], history_file: str) -> int:
 
 def _print(outcome: Outcome) -> None:
     """Print data and results to standard output, a refusal to standard error."""
-    is_data = bool(outcome.lines) and outcome.lines[0].startswith(("{", "["))
-    stream = sys.stdout if outcome.ok or is_data else sys.stderr
+    stream = sys.stdout if outcome.ok or any(map(data.is_data, outcome.lines[:1])) else sys.stderr
     try:
         _write(stream, outcome.lines)
     except BrokenPipeError:

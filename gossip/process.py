@@ -26,6 +26,7 @@ from gossip.log.facts import HubError
 from gossip.net.descriptors import raise_limit
 from gossip.service import open_service
 from gossip.shell import render
+from gossip.shell.above_prompt import AbovePrompt
 from gossip.shell.lines import run_lines
 from gossip.shell.shells import LocalShell
 from gossip.shell.sockets import SocketError
@@ -115,30 +116,6 @@ def run(
             for handler in held:
                 handler.cancel()
         return max(daemon.exit_status for daemon in daemons)
-
-
-class AbovePrompt:
-    """Takes the log's lines to where the news is shown, when the log goes to the shell's own terminal."""
-
-    def __init__(self) -> None:
-        self.render_dropped: Callable[[int], bytes] | None = None
-        self._tell: Callable[[str], None] | None = None
-        self._early: list[str] = []
-
-    def write(self, line: bytes) -> None:
-        """Show a line above the prompt, once there is one."""
-        text = line.decode("ascii").rstrip("\n")
-        if self._tell is None:
-            self._early.append(text)
-        else:
-            self._tell(text)
-
-    def show_by(self, tell: Callable[[str], None]) -> None:
-        """Show what came before the prompt, and from now on all, by `tell`."""
-        self._tell = tell
-        for text in self._early:
-            tell(text)
-        self._early.clear()
 
 
 def _run_prompt(

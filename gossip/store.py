@@ -46,7 +46,7 @@ class Store:
         """Make the folder if need be and take the lock; raise StoreError where that cannot be."""
         self._address = address
         self._is_open = False
-        name = str(address).replace(":", "_").replace("[", "").replace("]", "")
+        name = address.file_name
         try:
             self._folder = Path(folder).expanduser()
             self.path = self._folder / f"{name}.json"

@@ -90,7 +90,7 @@ def test_shipping_is_measured_once_all_was_shipped(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(shipping, "_FOR_S", 0.3)
     port = str(free_port())
     with shipping._child("gossip.bench.collector", port, str(free_port())):
-        share = shipping._share(tmp_path, f"log.sinks=tcp://{HOST}:{port}", f"log.spool_dir={tmp_path}")
+        share = shipping._share(f"log.sinks=tcp://{HOST}:{port}", f"log.spool_dir={tmp_path}")
     assert 0 < share < 2
 
 

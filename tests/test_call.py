@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gossip import attach
+from gossip.shell.protocol import Outcome
 from tests.processes import (
     GOSSIPD,
     RUNTIME,
@@ -116,6 +117,23 @@ def test_wrong_usage_is_one_line(args: list[str], error: str, capsys: pytest.Cap
         attach.call(args)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"gossipd: {error}; --help lists what there is\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_ok", "goes_to_stdout"),
+    [
+        ("[::1]:5001 is this node itself: there is nothing to block", False, False),
+        ("127.0.0.1:5002 failed: refused", False, False),
+        ('{"failure":"refused"}', False, True),
+        ("[]", True, True),
+    ],
+)
+def test_only_data_and_results_go_to_standard_output(
+    line: str, is_ok: bool, goes_to_stdout: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attach._print(Outcome(1, is_ok, (line,)))
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ((f"{line}\n", "") if goes_to_stdout else ("", f"{line}\n"))
 
 
 def test_attach_without_a_terminal_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

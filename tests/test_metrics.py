@@ -20,6 +20,7 @@ from gossip.metrics.counters import Counters
 from gossip.metrics.gauges import registry_of
 from gossip.metrics.tally import Spread, Tally
 from gossip.net import puller
+from gossip.net.tls.problem import TlsReason
 from tests.processes import ROOT
 from tests.watched import FakeNode, FakeShipping, changed, scraped, sources_of
 
@@ -112,6 +113,22 @@ def test_every_event_that_there_is_adds_to_something() -> None:
     assert {type(event) for event, _ in ADDS} == kinds - {ev.Event}
 
 
+@pytest.mark.parametrize("reason", TlsReason)
+def test_what_tls_fails_of_is_one_result(reason: TlsReason) -> None:
+    found = added(
+        ev.PullFailed(PEER, Purpose.ROUND, 1.0, 0, str(reason), 1),
+        ev.CandidateRefused(PEER, str(reason)),
+        ev.MemberBlacklisted(PEER, str(reason), 10.0),
+    )
+    assert {series for series in found if "=" in series} == {
+        'pulls_total{purpose="round",result="tls"}',
+        'pull_duration_seconds_count{result="failed"}',
+        'pull_duration_seconds_sum{result="failed"}',
+        'candidates_refused_total{reason="tls"}',
+        'blacklistings_total{reason="tls"}',
+    }
+
+
 def test_an_event_of_a_later_version_is_no_crash() -> None:
     assert added(type("Later", (ev.Event,), {})()) == {}
 
@@ -132,7 +149,8 @@ def test_what_strangers_choose_makes_no_series() -> None:
 
 
 def test_the_reasons_that_the_code_gives_are_all_known() -> None:
-    assert set(counted.FAILURES) == {*puller._THEIRS.values(), *puller._OURS.values(), End.TIMEOUT, End.RESET}
+    ours = {*puller._THEIRS.values(), *puller._OURS.values(), End.TIMEOUT, End.RESET}
+    assert set(counted.FAILURES) == {*ours, "tls"}
     assert puller._failure(OSError(errno.ETIMEDOUT, "")).reason in counted.FAILURES
     core = "".join(path.read_text() for path in sorted((ROOT / "gossip" / "core").glob("*.py")))
     given = {

@@ -15,7 +15,7 @@ import pytest
 from gossip.core.events import SettingChanged
 from gossip.core.settings import LogSettings
 from gossip.log import EventLog, Writer
-from gossip.process import AbovePrompt
+from gossip.shell.above_prompt import AbovePrompt
 from gossip.ship.files import RotatedFile
 from gossip.ship.outlet import OutletError, open_outlet
 from tests.collectors import numbers, with_sinks
@@ -133,6 +133,22 @@ def test_what_cannot_be_renamed_or_opened_costs_events_only(tmp_path: Path) -> N
     writer.write(LINE % 10)
     writer.close(5)
     assert writer.dropped == 1 and writer.greenlet.successful()
+
+
+def test_a_file_that_may_not_be_moved_grows_and_no_event_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    in_the_way = tmp_path / "log.1" / "x"  # a file never takes the place of a folder
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    file = RotatedFile(str(path), LogSettings(rotate_max_bytes=4096, rotate_keep=1))
+    assert [file.put(b"", lines(start, start + 100), never).lines for start in (0, 100)] == [100, 100]
+    assert numbers(path.read_bytes().splitlines()) == list(range(200))
+    in_the_way.unlink()
+    in_the_way.parent.rmdir()
+    file.put(b"", lines(200, 201), never)
+    file.close()
+    assert numbers((tmp_path / "log.1").read_bytes().splitlines()) == list(range(200))
+    assert numbers(path.read_bytes().splitlines()) == [200]
 
 
 def test_a_path_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:

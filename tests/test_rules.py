@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -250,6 +251,13 @@ def test_no_handler_swallows_our_own_bugs(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
             assert not broad, f"{path}:{node.lineno}: name the exceptions that are the other side's fault"
+
+
+def test_the_readme_names_each_module_of_the_core_and_of_the_top_level() -> None:
+    _, _, layout = (ROOT / "README.md").read_text().partition("## How the code is laid out")
+    named = {"__init__.py", *re.findall(r"\w+\.py", layout)}
+    for path in [*(ROOT / "gossip").glob("*.py"), *(ROOT / "gossip" / "core").glob("*.py")]:
+        assert path.name in named, f"{path}: name it in README.md, How the code is laid out"
 
 
 def test_every_module_says_what_it_is() -> None:

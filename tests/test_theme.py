@@ -21,7 +21,8 @@ from tests.fake_console import PEER, FakeConsole
         ("1.2.3.4:5 --> 3", Kind.NEWS, [("", None)]),
         ("address         state  age", Kind.RESULT, [("header", None)]),
         ("to look:", Kind.RESULT, [("header", None)]),
-        ("127.0.0.1:5001  1      24s  -             self          ok", Kind.RESULT, [("own", None)]),
+        ("[::1]:5001 blacklisted: timeout; next retry in 9s", Kind.NEWS, [("warning", None)]),
+        ("[::1]:5001  distrusted", Kind.RESULT, [("", "[::1]:5001  "), ("suspect", "distrusted")]),
         ("1.2.3.4:5 --> 3", Kind.RESULT, [("", None)]),
         ("a  distrusted", Kind.RESULT, [("", "a  "), ("suspect", "distrusted")]),
         ("a  suspect (2)", Kind.RESULT, [("", "a  "), ("suspect", "suspect (2)")]),
@@ -37,6 +38,7 @@ from tests.fake_console import PEER, FakeConsole
             [("time", "12:00:01"), ("", "  pull failed  refused")],
         ),
         ('{"reason":"blacklisted "}', Kind.RESULT, [("", None)]),
+        ('[{"reason":"blacklisted "}]', Kind.RESULT, [("", None)]),
         ("", Kind.RESULT, [("", "")]),
     ],
 )
@@ -50,6 +52,17 @@ def test_the_parts_are_the_line_and_their_classes_are_in_the_table(line: str, ki
     parts = paint(line, kind)
     assert "".join(text for _, text in parts) == line
     assert all(name == "" or name.removeprefix("class:") in theme.STYLES for name, _ in parts)
+
+
+@pytest.mark.parametrize("command", ["members", "blacklist", "set"])
+def test_the_head_of_each_listing_is_painted_as_one(command: str) -> None:
+    head, *rows = (paint(line, Kind.RESULT)[0][0] for line in run(FakeConsole(), command).lines)
+    assert head == "class:header" and "class:header" not in rows
+
+
+def test_the_own_row_of_the_members_is_painted_as_such_and_no_other() -> None:
+    classes = [paint(line, Kind.RESULT)[0][0] for line in run(FakeConsole(), "members").lines]
+    assert classes == ["class:header", "class:own", ""]
 
 
 @pytest.mark.parametrize("command", ["members", "blacklist", "help", "status", f"explain {PEER}", "!", "?"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from gossip.core.address import Address
 from gossip.core.attacks import Step
@@ -155,6 +156,29 @@ def test_the_name_service_is_asked_once_and_no_longer_than_there_is_time(
     for _ in range(3):
         assert found.hosts_of(cert, deadline + 60) == {"10.0.0.7", "10.0.0.9"}
     assert asked == ["gone.test:1", "hangs.test:1", "there.test:1"]
+
+
+def test_a_look_up_that_hangs_is_not_begun_again_and_its_late_answer_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one holds a thread of the pool that snapshots are written in."""
+    asked: list[str] = []
+    answers = Event()
+
+    def resolve(name: str) -> list[Address]:
+        asked.append(name)
+        answers.wait()
+        return [Address("10.0.0.7", 1)]
+
+    monkeypatch.setattr(names, "resolve", resolve)
+    monkeypatch.setattr(names, "_UNFOUND_KEPT_S", 0.0)
+    cert, found = load(written(tmp_path / "n1", "hangs.test")).cert, names.Names()
+    for _ in range(3):
+        assert found.hosts_of(cert, time.monotonic() + 0.01) == frozenset()
+    answers.set()
+    assert found.hosts_of(cert, time.monotonic() + 5) == {"10.0.0.7"}
+    assert found.hosts_of(cert, time.monotonic() + 5) == {"10.0.0.7"}
+    assert asked == ["hangs.test:1"]
 
 
 def test_a_name_that_is_not_found_is_asked_for_again_soon(

@@ -33,6 +33,8 @@ def lines(line: str, columns: int) -> list[str]:
         ("aaaaaaaaaaaaaaaa", 8, ["aaaaaaaaaaaaaaaa"]),
         ("or: gossipd.py call trace", 8, ["or: gossipd.py call trace"]),
         ('{"reason":"it is said to be so"}', 8, ['{"reason":"it is said to be so"}']),
+        ('[{"reason":"it is said to be so"}]', 8, ['[{"reason":"it is said to be so"}]']),
+        ("[::1]:5001 is no member", 14, ["[::1]:5001 is", "  no member"]),
     ],
 )
 def test_a_line_is_broken_between_words(line: str, columns: int, expected: list[str]) -> None:

@@ -20,10 +20,10 @@ def measure(folder: Path) -> Sequence[Row]:
     """Return the share of a core with each sink, beside the same events into a file and nowhere."""
     tcp, http = free_port(), free_port()
     with _child("gossip.bench.collector", str(tcp), str(http)):
-        nowhere = _share(folder)
-        into_file = _share(folder, f"log.file={folder / 'events.jsonl'}")
+        nowhere = _share()
+        into_file = _share(f"log.file={folder / 'events.jsonl'}")
         shares = {
-            sink: _share(folder, f"log.sinks={sink}", f"log.spool_dir={folder / sink.partition(':')[0]}")
+            sink: _share(f"log.sinks={sink}", f"log.spool_dir={folder / sink.partition(':')[0]}")
             for sink in (f"syslog+tcp://{HOST}:{tcp}", f"http://{HOST}:{http}/in")
         }
     told = f"{_RATE:,} events a second"
@@ -39,7 +39,7 @@ def measure(folder: Path) -> Sequence[Row]:
     return rows
 
 
-def _share(folder: Path, *sets: str) -> float:
+def _share(*sets: str) -> float:
     """Return the share of a core over the time in which it tells; BenchError if not all was shipped."""
     port = free_port()
     own = (f"node.listen={HOST}:{port}", "control.socket=", *sets)

@@ -41,6 +41,11 @@ class Address(NamedTuple):
         ip = ipaddress.ip_address(self.host)
         return (ip.version, int(ip), self.port)
 
+    @property
+    def file_name(self) -> str:
+        """How files of this node's are called: without colons and brackets."""
+        return str(self).replace(":", "_").replace("[", "").replace("]", "")
+
     @classmethod
     def parse(cls, text: str) -> Address:
         """Read `a.b.c.d:port` or `[ipv6]:port`; raise AddressError saying what is wrong with it."""

@@ -1,7 +1,7 @@
 """Every setting, its bounds and its default.
 
-One dataclass a section of the TOML file. `config.py` builds the validated reader from these
-declarations, so a bound is written once. `config/gossipd.toml` explains each one to its user.
+One dataclass a section of the TOML file. `gossip/config/` builds the validated reader from
+these declarations, so a bound is written once. `config/gossipd.toml` explains each one to its user.
 Durations end in `_s` (seconds) or `_rounds` (multiples of `gossip.interval_s`).
 """
 

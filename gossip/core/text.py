@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+
 
 def printable(text: str, limit: int | None = None) -> str:
     """Escape whatever could break a line or drive a terminal, and cut to `limit` characters."""
@@ -17,3 +21,8 @@ def setting_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(printable, value)) or "[]"
     return printable(value) or '""' if isinstance(value, str) else repr(value)
+
+
+def snake_case(name: str) -> str:
+    """Write a class's name as the log does an event's: `PullFailed` is `pull_failed`."""
+    return _WORD_START.sub("_", name).lower()

@@ -8,7 +8,6 @@ a stranger chooses only where it must be: `log.repeat_max_keys` bounds how many 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
@@ -18,10 +17,10 @@ from gossip.core import events as core
 from gossip.core import tls_events as tls
 from gossip.core.events import Event
 from gossip.core.levels import Level, Module
+from gossip.core.text import snake_case
 from gossip.log import facts
 
 EACH: Final = None
-_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _ROWS: tuple[tuple[type[Event], Module, tuple[str, ...] | None], ...] = (
     # One record a pull; how many there are is this node's own choice.
     (core.PullFinished, "pull", EACH),
@@ -96,7 +95,7 @@ class Kind:
 
 
 def _kind(event: type[Event], module: Module, repeats: tuple[str, ...] | None) -> Kind:
-    name = _WORD_START.sub("_", event.__name__).lower()
+    name = snake_case(event.__name__)
     fields = tuple(field.name for field in dataclasses.fields(event))
     key = attrgetter(*repeats) if repeats else None
     return Kind(event, name, module, event.level, fields, repeats, key)

@@ -102,7 +102,8 @@ _OF_EVENT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "setting_changed.previous": "its value before, as in the file",
         "pull_failed.reason": "`refused`, `timeout`, `reset`, `unreachable`; `no_descriptors`, "
-        "`no_local_port`, `no_memory` where this machine was at fault; or the system's name of the error",
+        "`no_local_port`, `no_memory` where this machine was at fault; one of TLS (TLS.md has them); or the "
+        "system's name of the error",
         "candidate_refused.reason": "`no_own_entry`, `rejected_lines`, `cluster_mismatch`, `table_full`, "
         "`too_many_on_ip`, or that of the failed pull",
         "member_blacklisted.reason": "`misbehaving`, `left`, or that of the failed pull",

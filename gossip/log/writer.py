@@ -246,8 +246,13 @@ def open_destination(file: str, *, no_shell: bool, at_terminal: bool, max_events
         return Writer(os.dup(_STDOUT), max_events)
     if file == "":
         return None if at_terminal else Writer(os.dup(_STDERR), max_events)
+    return Writer(open_to_append(os.path.expanduser(file)), max_events)
+
+
+def open_to_append(path: str | os.PathLike[str]) -> int:
+    """Open a file to append lines to, made if need be; return its descriptor. Raises OSError."""
     # Non-blocking to open only: a named pipe that nobody reads is an error, not a node that hangs.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    fd = os.open(os.path.expanduser(file), flags, 0o644)
+    fd = os.open(path, flags, 0o644)
     os.set_blocking(fd, True)
-    return Writer(fd, max_events)
+    return fd

@@ -19,7 +19,8 @@ from gossip.metrics.tally import OTHER, Spread, Tally
 
 ANSWERED, FAILED = "answered", "failed"
 # What a pull fails of; rarer errors of the system are `other`.
-FAILURES = ("refused", "timeout", "reset", "unreachable", "no_descriptors", "no_local_port", "no_memory")
+_OUR_FAULT = ("no_descriptors", "no_local_port", "no_memory")
+FAILURES = ("refused", "timeout", "reset", "unreachable", "tls", *_OUR_FAULT)
 REFUSALS = ("no_own_entry", "rejected_lines", "cluster_mismatch", "table_full", "too_many_on_ip", *FAILURES)
 VERDICTS = ("misbehaving", "left", "cluster_mismatch", *FAILURES)
 OFFENCES = ("rejected_lines", "false_hints")
@@ -123,7 +124,7 @@ class Counters:
                 rejected.add("table", reason, by=number)
 
         def failed(event: ev.PullFailed) -> None:
-            pulls.add(event.purpose, event.reason)
+            pulls.add(event.purpose, _failure(event.reason))
             durations.observe(event.duration_ms / 1000, FAILED)
             size.add(by=event.bytes)
 
@@ -167,8 +168,8 @@ class Counters:
         )
         return {
             ev.StateChanged: changed,
-            ev.CandidateRefused: _by_reason(refused),
-            ev.MemberBlacklisted: _by_reason(blacklisted),
+            ev.CandidateRefused: _by_failure(refused),
+            ev.MemberBlacklisted: _by_failure(blacklisted),
             ev.StrikeGiven: _by_reason(strikes),
             ev.HintIgnored: _by_reason(ignored),
         }
@@ -192,3 +193,12 @@ def _just(tally: Tally) -> Callable[[Any], None]:
 
 def _by_reason(tally: Tally) -> Callable[[Any], None]:
     return lambda event: tally.add(event.reason)
+
+
+def _by_failure(tally: Tally) -> Callable[[Any], None]:
+    return lambda event: tally.add(_failure(event.reason))
+
+
+def _failure(reason: str) -> str:
+    """Put what TLS may fail of into one: the log has which of them it was, and why."""
+    return "tls" if reason.startswith("tls_") else reason

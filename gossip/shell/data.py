@@ -24,6 +24,11 @@ def line(value: Fields | Sequence[Fields]) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
+def is_data(shown: str) -> bool:
+    """Tell whether a line is one that `line` wrote; an IPv6 address begins with a bracket, too."""
+    return shown.startswith(("{", "[{")) or shown == "[]"
+
+
 def entry(own: Entry) -> Fields:
     """Return what a node says of itself."""
     return {"address": str(own.address), "state": own.state, "timestamp": own.timestamp}
@@ -33,15 +38,15 @@ def member(view: MemberView) -> Fields:
     """Return a row of `members`."""
     return {
         **entry(view.entry),
-        "age_s": _seconds(view.age_s),
-        "contact_s": None if view.is_own else _seconds(view.contact_s),
-        "round_trip_s": _seconds(view.took_s),
+        "age_s": seconds(view.age_s),
+        "contact_s": None if view.is_own else seconds(view.contact_s),
+        "round_trip_s": seconds(view.took_s),
         "learned_from": view.learned_from or None,
         "failures": view.failures,
         "is_own": view.is_own,
         "blacklisted": view.blacklisted or None,
         "strikes": view.strikes,
-        "distrusted_s": _seconds(view.distrusted_s),
+        "distrusted_s": seconds(view.distrusted_s),
     }
 
 
@@ -50,8 +55,8 @@ def blacklisted(row: BlacklistView) -> Fields:
     return {
         "address": str(row.address),
         "reason": row.reason,
-        "since_s": _seconds(row.since_s),
-        "retry_in_s": _seconds(row.retry_in_s),
+        "since_s": seconds(row.since_s),
+        "retry_in_s": seconds(row.retry_in_s),
         "retries": row.retries,
         "state": row.last.entry.state if row.last is not None else None,
     }
@@ -135,5 +140,6 @@ def tuned(done: Tuned) -> Fields:
     }
 
 
-def _seconds(value: float | None) -> float | None:
+def seconds(value: float | None) -> float | None:
+    """Round to milliseconds; None for what is not known, or for ever."""
     return None if value is None or not math.isfinite(value) else round(value, 3)

@@ -72,7 +72,7 @@ def _tab(buffer: Buffer) -> None:
         buffer.complete_next()
         return
     found = _found(buffer)
-    if len(found) == 1 and _is_typed(buffer, found[0]):
+    if len(found) == 1 and _is_typed(found[0]):
         # The word is complete: show what comes next, if anything does.
         buffer.insert_text(" ")
         found = _found(buffer)
@@ -95,6 +95,6 @@ def _found(buffer: Buffer) -> list[Completion]:
     return list(buffer.completer.get_completions(buffer.document, requested))
 
 
-def _is_typed(buffer: Buffer, found: Completion) -> bool:
+def _is_typed(found: Completion) -> bool:
     """Tell whether a completion would add nothing but a space."""
     return len(found.text.rstrip()) == -found.start_position

@@ -6,12 +6,12 @@ As in `data.py`, `_s` is seconds, a `timestamp` Unix seconds, and what is not kn
 from __future__ import annotations
 
 from itertools import chain
-from math import isfinite
 
 import msgspec
 
 from gossip.core.views import BlacklistView, ConvergenceView, MemberView
 from gossip.shell.console import Console
+from gossip.shell.data import seconds
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -76,21 +76,21 @@ def _member(view: MemberView) -> Row:
     return Row(
         str(view.entry.address),
         view.entry.state,
-        _seconds(view.age_s),
-        None if view.is_own else _seconds(view.contact_s),
-        _seconds(view.took_s),
+        seconds(view.age_s),
+        None if view.is_own else seconds(view.contact_s),
+        seconds(view.took_s),
         view.failures,
         view.is_own,
         strikes=view.strikes,
-        distrusted_s=_seconds(view.distrusted_s),
+        distrusted_s=seconds(view.distrusted_s),
     )
 
 
 def _blacklisted(row: BlacklistView) -> Row:
     state, age_s = (None, None) if row.last is None else (row.last.entry.state, row.last.age_s)
-    retry_in_s = _seconds(row.retry_in_s)
+    retry_in_s = seconds(row.retry_in_s)
     return Row(
-        str(row.address), state, _seconds(age_s), None, None, 0, blacklisted=row.reason, retry_in_s=retry_in_s
+        str(row.address), state, seconds(age_s), None, None, 0, blacklisted=row.reason, retry_in_s=retry_in_s
     )
 
 
@@ -102,9 +102,5 @@ def _spread(view: ConvergenceView) -> Spread:
         round(view.since_s, 3),
         view.known,
         view.members,
-        _seconds(view.took_s),
+        seconds(view.took_s),
     )
-
-
-def _seconds(value: float | None) -> float | None:
-    return None if value is None or not isfinite(value) else round(value, 3)

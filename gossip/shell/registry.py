@@ -2,7 +2,8 @@
 
 A handler gets the console, the words after the command and, by keyword, the options that were given; it
 returns a Result and never prints. A new command is one function under `@command`, in `listings.py` where it
-only shows, in `actions.py` where it changes something: help and completion come from what it registers.
+only shows, in `actions.py` where it changes something (`set` and `reload` are in `tuning.py`, `pull` is in
+`raw.py`, those for the shell itself are in `commands.py`): help and completion come from what it registers.
 """
 
 from __future__ import annotations

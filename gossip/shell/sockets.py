@@ -39,7 +39,7 @@ def default_path(address: Address) -> Path:
 
 
 def _name(address: Address) -> str:
-    return str(address).replace(":", "_").replace("[", "").replace("]", "") + ".sock"
+    return f"{address.file_name}.sock"
 
 
 def _folders() -> list[Path]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+from gossip.shell import data
+
 Fragments = list[tuple[str, str]]
 
 # What is bold, dim, reverse or underlined is so without colours, too (NO_COLOR).
@@ -44,8 +46,8 @@ _WARNS = re.compile(
     r"\b(blacklisted|misbehaved|distrusted|failed|poisoned)\b|, which \S+ denies$"
     r"|holds a false entry|do not merge"
 )
-_HEADER = re.compile(r"(address|usage|name| line) {2,}\S|[a-z][^:]*:$")
-_OWN_ROW = re.compile(r"\S+ +\d +\S+ +- +self ")
+_HEADER = re.compile(r"(address|usage|name|setting| line) {2,}\S|[a-z][^:]*:$")
+_OWN_ROW = re.compile(r"\S+ +\d +\S+ +- +- +self ")
 _BAD = re.compile(
     r"(?P<bad>\bblacklisted\b|\bblocked by hand\b|\bADVERSARIAL\b"
     r"|(?<= )(?:not_ascii|too_long|bad_\w+|future)(?= ))"
@@ -63,7 +65,7 @@ def paint(line: str, kind: Kind) -> Fragments:
     """Return a line in parts, each with its class; together they are the line."""
     if kind is Kind.REFUSAL:
         return [("class:refusal", line)]
-    if line.startswith(("{", "[")):  # data
+    if data.is_data(line):
         return [("", line)]
     if kind is Kind.NEWS:
         return [("class:warning" if _WARNS.search(line) else "", line)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ from functools import cache
 
 from gossip.core import events as ev
 from gossip.core.address import Address
+from gossip.core.text import snake_case
 from gossip.shell import data, render
 
-_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 _ABOUT_ITSELF = (ev.OwnStateSet, ev.OwnEntryRefuted, ev.AdversarySet)  # they name no address
 _NAME_WIDTH = 18
 
@@ -74,7 +73,7 @@ def json_line(event: ev.Event, wall: float, own: Address) -> str:
 
 def name(event: ev.Event) -> str:
     """Return an event's name in the log."""
-    return _WORD_START.sub("_", type(event).__name__).lower()
+    return snake_case(type(event).__name__)
 
 
 def _fields(event: ev.Event) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gossip.shell import data
 from gossip.shell.theme import Fragments
 
 _COLUMN = re.compile(r" {2,}(?=\S)")
@@ -19,7 +20,7 @@ def folded(parts: Fragments, columns: int) -> Fragments:
     Data stays whole, and what is to be typed at a user's own shell: they are copied.
     """
     line = "".join(text for _, text in parts)
-    if len(line) <= columns or line.startswith(("{", "[")) or _TYPED in line:
+    if len(line) <= columns or data.is_data(line) or _TYPED in line:
         return parts
     indent, cuts = _cuts(line, columns)
     found: Fragments = []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gossip.core.settings import LogSettings
-from gossip.log.writer import Written, write_lines
+from gossip.log.writer import Written, open_to_append, write_lines
 from gossip.ship.formats import head_of, unix_ns
 
 
@@ -84,21 +84,21 @@ class RotatedFile:
         """Move each to the next number, up to one that is free; where there is none the last falls out.
 
         A turn that failed half-way, for want of a descriptor say, is then ended by the next and costs no
-        file.
+        file. Where the file itself may not be moved, it grows: events are worth more than its size.
         """
         if self._is_regular and self._path.exists():
             path, keep = self._path.resolve(), self._settings.rotate_keep  # the file, not a link to it
             names = [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1))]
             free = next((number for number in range(1, keep) if not names[number].exists()), keep)
-            for number in range(free, 0, -1):
-                os.replace(names[number - 1], names[number])
+            try:
+                for number in range(free, 0, -1):
+                    os.replace(names[number - 1], names[number])
+            except OSError:  # this user may not write in its folder
+                return
         self._open()
 
     def _open(self) -> None:
-        # Non-blocking to open only: a named pipe that nobody reads is an error, not a node that hangs.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        fd = os.open(self._path, flags, 0o644)
-        os.set_blocking(fd, True)
+        fd = open_to_append(self._path)
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd

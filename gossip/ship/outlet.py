@@ -144,8 +144,7 @@ def spool_folder(settings: Settings) -> Path:
     """Return where the spool is: `log.spool_dir`, else a folder of this node's in `node.data_dir`."""
     if settings.log.spool_dir:
         return Path(settings.log.spool_dir)
-    name = str(advertised(settings)).replace(":", "_").replace("[", "").replace("]", "")
-    return Path(settings.node.data_dir, f"{name}.spool")
+    return Path(settings.node.data_dir, f"{advertised(settings).file_name}.spool")
 
 
 def is_shown(file: str) -> bool:

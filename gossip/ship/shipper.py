@@ -44,7 +44,6 @@ class ShipperView:
     """How a sink's shipping goes; counts are since the start, but `dropped` and `refused`, which are kept."""
 
     name: str
-    is_connected: bool  # the last try succeeded
     lag_events: int
     lag_bytes: int
     lag_s: float  # the age of the oldest event that was not taken
@@ -87,7 +86,7 @@ class Shipper:
         self._dropped, self._refused = kept.dropped, kept.refused
         self._sent = self._retries = self._failures = self._refusals = 0
         self._at_once = settings.batch_max_events
-        self._is_connected = self._is_told = self._is_idle = self._closing = self._is_unkept = False
+        self._is_told = self._is_idle = self._closing = self._is_unkept = False
         self._oldest_s = time.time()
         self._wake = Flag()
         self._tell: Tell = _tell_nobody
@@ -128,7 +127,6 @@ class Shipper:
         lag_s = max(0.0, time.time() - self._oldest_s) if end.byte > self.at.byte else 0.0
         return ShipperView(
             self._sink.name,
-            self._is_connected,
             max(0, end.line - self.at.line),
             max(0, end.byte - self.at.byte),
             lag_s,
@@ -191,7 +189,6 @@ class Shipper:
         self._transport.close()
         self._failures += 1
         self._retries += 1
-        self._is_connected = False
         self._tell_failure(failure)
         self._refusals += events
         if self._refusals >= REFUSALS_MAX:
@@ -227,7 +224,6 @@ class Shipper:
         # Slowly: each step too far is a refused request.
         self._at_once = min(self._settings.batch_max_events, self._at_once + 1 + self._at_once // 8)
         self._failures = 0
-        self._is_connected = True
         if self._is_told:
             self._is_told = False
             self._tell(facts.ShippingResumed(self._sink.name))

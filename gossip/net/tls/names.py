@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from time import monotonic
 
+import gevent
 from cryptography import x509
-from gevent import Timeout
+from gevent import Greenlet, Timeout
 
 from gossip.core.address import AddressError
 from gossip.net.names import resolve
@@ -18,10 +19,15 @@ _KEPT_MAX = 4096
 
 
 class Names:
-    """Looks up the DNS names in certificates, and keeps what was found for a minute, nothing for a second."""
+    """Looks up the DNS names in certificates, and keeps what was found for a minute, nothing for a second.
+
+    A look-up outlives its deadline and is then waited for again, not begun again: each one that hangs holds a
+    thread of the hub's pool, which snapshots and other names need, too.
+    """
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[float, frozenset[str]]] = {}
+        self._looking: dict[str, Greenlet] = {}
 
     def hosts_of(self, cert: x509.Certificate, deadline: float) -> frozenset[str]:
         """Return the IPs that a valid certificate is for, as far as they are known by then."""
@@ -40,12 +46,26 @@ class Names:
         hosts: frozenset[str] = frozenset()
         if deadline <= now:
             return hosts
+        if name not in self._looking:
+            self._looking[name] = gevent.spawn(self._ask, name)
+        looking = self._looking[name]
         with Timeout(deadline - now, False):
+            return looking.get()  # type: ignore[no-any-return]
+        self._keep(name, hosts)
+        return hosts
+
+    def _ask(self, name: str) -> frozenset[str]:
+        try:
             hosts = _hosts(name)
+        finally:
+            del self._looking[name]
+        self._keep(name, hosts)
+        return hosts
+
+    def _keep(self, name: str, hosts: frozenset[str]) -> None:
         while len(self._found) >= _KEPT_MAX:
             del self._found[next(iter(self._found))]
         self._found[name] = (monotonic() + (_KEPT_S if hosts else _UNFOUND_KEPT_S), hosts)
-        return hosts
 
 
 def _hosts(name: str) -> frozenset[str]:
