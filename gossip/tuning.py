@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
+from gevent.lock import BoundedSemaphore
+
 from gossip.config import ConfigError, check_relations, read_setting
 from gossip.config.live import held_back, restart_refusal, views, with_values
 from gossip.config.source import Reread
@@ -34,6 +36,7 @@ class Tuning:
         self._along: list[Callable[[], str | None]] = []
         self._status = status
         self._log = log
+        self._one_by_one = BoundedSemaphore()  # what is read along may wait, for a name say
         self.reloading: Callable[[], AbstractContextManager[None]] = nullcontext  # around each reload
 
     def follow(self, use: Use) -> None:
@@ -57,16 +60,17 @@ class Tuning:
             key, value = read_setting(text)
         except ConfigError as error:
             return Tuned(problem=str(error), is_misuse=True)
-        wanted = with_values(self.now, [(key, value)])
-        try:
-            check_relations(wanted, {key: f"set {key}={setting_text(value)}"})
-        except ConfigError as error:
-            return Tuned(problem=str(error))
-        return self._become(wanted)
+        with self._one_by_one:
+            wanted = with_values(self.now, [(key, value)])
+            try:
+                check_relations(wanted, {key: f"set {key}={setting_text(value)}"})
+            except ConfigError as error:
+                return Tuned(problem=str(error))
+            return self._become(wanted)
 
     def reload(self) -> Tuned:
         """Read again what the start read, and go by it; what `change` did is undone."""
-        with self.reloading():
+        with self._one_by_one, self.reloading():
             try:
                 tuned = self._become(self._reread(), self._along)
             except ConfigError as error:

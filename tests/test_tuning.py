@@ -5,7 +5,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from gossip.config.live import views, with_values
 from gossip.core.settings import Difference, Settings
@@ -113,3 +115,16 @@ def test_a_reload_undoes_what_was_set_and_keeps_what_needs_a_restart() -> None:
     assert tuning.now == with_values(Settings(), [("gossip.pokes", 5)])
     assert len(console.used) == 2
     assert tuning.reload().changed == () and len(console.used) == 2
+
+
+def test_what_changes_while_a_reload_waits_comes_after_it() -> None:
+    console, answered = FakeConsole(), Event()
+    pokes = iter((2, 3))
+    tuning = tuned_by(console, Settings(), lambda: with_values(Settings(), [("gossip.pokes", next(pokes))]))
+    tuning.read_along(lambda: None if answered.wait() else "never")
+    waiting = [gevent.spawn(tuning.reload), gevent.spawn(tuning.reload)]
+    waiting.append(gevent.spawn(tuning.change, "gossip.pokes=4"))
+    gevent.sleep(0)
+    answered.set()
+    assert len(gevent.joinall(waiting, timeout=10)) == 3
+    assert [settings.gossip.pokes for settings in console.used] == [3, 4]
