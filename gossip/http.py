@@ -49,7 +49,12 @@ def open_http(
     """Serve a node's pages where `http.listen` says; raise OSError where that cannot be."""
     health, counters = Health(first, settings), Counters()
     sources = Sources(
-        first, lambda: first.tuning.now, lambda: health.obstacle() is None, lines_dropped, shipping
+        first,
+        lambda: first.tuning.now,
+        lambda: health.obstacle() is None,
+        lines_dropped,
+        shipping,
+        lambda: None if first.tls is None else first.tls.certificate_until(),
     )
     pages = Pages(first, health, registry_of(counters, sources), counters.answers.add)
     server = HttpServer(pages.answer, settings.http, first.crashed)

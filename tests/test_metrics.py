@@ -202,6 +202,7 @@ def test_a_scrape_looks_up_how_things_stand() -> None:
         "table_bytes": 500,
         "callers": 6,
         "callers_accepted_total": 700,
+        "tls_certificate_expiry_timestamp_seconds": 1.5e9,
         "ready": 0,
         "crashed": 0,
         "log_lines_dropped_total": 8,

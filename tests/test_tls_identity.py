@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -158,6 +158,8 @@ def test_a_reload_takes_new_files_for_new_connections(ours: TlsSettings) -> None
         assert result.reason == "tls_wrong_ca"
         assert calling.tls.reload() is None
         assert isinstance(calling.pull(address), Pulled)
+    until = datetime.fromtimestamp(calling.tls.certificate_until(), UTC)
+    assert f"{until:%FT%TZ}" == calling.told[1].not_after  # type: ignore[attr-defined]
     assert [type(event) for event in calling.told] == [TlsCertificate, TlsCertificate]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.controls import Client
 from tests.core_helpers import A, B, World
 from tests.processes import HOST, LoudNode, fetch, free_ports, settings, starting, wait_until
 from tests.tls_files import written
+from tests.watched import samples_of
 
 NODES = 5
 
@@ -49,7 +52,7 @@ def test_five_nodes_move_from_plain_text_to_required_tls_one_restart_at_a_time(t
 
     Five failed pulls in a row take one and a half rounds at the least, 4.5 s: a restart has to be shorter.
     """
-    ports = free_ports(NODES)
+    *ports, http = free_ports(NODES + 1)
     files = [written(tmp_path / f"n{n}") for n in range(NODES)]
     nodes: list[LoudNode] = []
     past: list[LoudNode] = []
@@ -66,6 +69,7 @@ def test_five_nodes_move_from_plain_text_to_required_tls_one_restart_at_a_time(t
                 control__socket=tmp_path / f"{ports[n]}.sock",
                 gossip__interval_s=3.0,
                 node__data_dir=tmp_path / f"n{n}",
+                http__listen="" if n else f":{http}",
             )
             node: LoudNode = start(
                 LoudNode, ports[n], "--join", f"{HOST}:{ports[0 if n else 1]}", *own, state=n
@@ -85,6 +89,9 @@ def test_five_nodes_move_from_plain_text_to_required_tls_one_restart_at_a_time(t
                 nodes[n].wait_event("pull_finished")  # it is ready: of the cluster again
         assert b"127.0.0.1" not in fetch(ports[0])  # who speaks plain text gets no table
         nodes[0].wait_event("tls_refused", reason="tls_plain_caller", caller=HOST)
+        with urllib.request.urlopen(f"http://{HOST}:{http}/metrics", timeout=10) as answer:
+            found = samples_of(answer.read().decode())
+        assert found["gossipd_tls_certificate_expiry_timestamp_seconds"] > time.time()
         all_run(nodes, "set gossip.interval_s 0.1")
         since = max(node.wait_event("setting_changed")[-1]["ts"] for node in nodes)
         wait_until(lambda: have_pulled(nodes, nodes, since), "a cluster that requires TLS")

@@ -43,7 +43,7 @@ def joins(*names: str, interval_s: float = 3.0) -> Settings:
 
 
 def sources_of(node: FakeNode, *shipping: Shipping, is_ready: bool = True, dropped: int = 0) -> Sources:
-    return Sources(node, Settings, lambda: is_ready, lambda: dropped, lambda: shipping)
+    return Sources(node, Settings, lambda: is_ready, lambda: dropped, lambda: shipping, lambda: 1.5e9)
 
 
 def scraped(counters: Counters, sources: Sources) -> dict[str, float]:

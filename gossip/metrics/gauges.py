@@ -72,6 +72,7 @@ class Sources:
     is_ready: Callable[[], bool]
     lines_dropped: Callable[[], int]
     shipping: Callable[[], Sequence[Shipping]] = tuple  # none
+    certificate_until: Callable[[], float | None] = lambda: None  # in seconds since 1970; None without TLS
 
 
 class Gauges:
@@ -110,6 +111,13 @@ class Gauges:
         yield _gauge("checks_waiting", "Mentions of nodes that wait for a check.", figures.checks_waiting)
         yield _gauge("table_bytes", "Size of the table as it was last rendered.", figures.table_bytes)
         yield _gauge("callers", "Callers that the listener holds now.", figures.callers)
+        expiry = GaugeMetricFamily(
+            "gossipd_tls_certificate_expiry_timestamp_seconds",
+            "When the own certificate expires, since 1970.",
+        )
+        if (until := self._sources.certificate_until()) is not None:
+            expiry.add_metric([], until)
+        yield expiry
         yield _counter("callers_accepted", "Callers that the listener accepted.", figures.accepted)
 
     def _of_process(self) -> Iterator[Metric]:

@@ -131,6 +131,10 @@ class Tls:
 
     # The own certificate.
 
+    def certificate_until(self) -> float:
+        """Return when the certificate in use expires, in seconds since 1970."""
+        return self._identity.cert.not_valid_after_utc.timestamp()
+
     def _load(self) -> Identity:
         identity, host = load(self.settings), self._own.host
         if not self._names.is_for(identity.cert, host, monotonic() + self.settings.handshake_timeout_s):
