@@ -66,7 +66,7 @@ def _node(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="gossipd.py", usage=_USAGE, description="A pull-gossip node with a shell.", epilog=_EPILOG
     )
-    parser.add_argument("seed", nargs="*", metavar="IP PORT STATE", help="as the original was called")
+    parser.add_argument("seed", nargs="*", metavar="IP PORT STATE", help="as Pygossip is called")
     parser.add_argument("--listen", metavar="ADDR", help="where to listen, such as 127.0.0.1:5001")
     parser.add_argument("--advertise", metavar="ADDR", help="the address that others reach this node at")
     parser.add_argument("--state", metavar="D", help="the first state, one digit")

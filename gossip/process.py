@@ -187,7 +187,7 @@ def _banner(daemon: Daemon, settings: Settings) -> Sequence[str]:
     else:
         host = f"[{own.host}]" if own.is_ipv6 else own.host
         second = f"{host}:{own.port % 65_535 + 1}" if own.is_loopback else "ITS_IP:5001"
-        lines.append(f"join a second node:  {_called_as()} --listen {second} --join {own}")
+        lines += ["join a second node:", f"  {_called_as()} --listen {second} --join {own}"]
     lines.append("help lists the commands; Ctrl-D stops the node")
     return lines
 

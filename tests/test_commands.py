@@ -227,7 +227,7 @@ def test_help_lists_every_command_once(console: FakeConsole) -> None:
         "to look:",
         "to change:",
         "for this shell:",
-        "in one character, as the seed has them:",
+        "short ones, as Pygossip has them:",
     ]
     usages = [line.strip().split("  ")[0] for line in lines if line.startswith("  ")]
     assert sorted(usages) == sorted({found.usage for found in REGISTRY.values()})

@@ -100,6 +100,7 @@ def test_the_records_are_aligned_and_oldest_first() -> None:
         _record(3725, "mentioned", "127.0.0.1:5003"),
         _record(3724, "admitted", "127.0.0.1:5003", "state 2 of 1630277476"),
         _record(600, "pull failed", "", "timeout (round)", last=125, times=3),
+        _record(9, "hint disproved", times=2),
         _record(5, "said that it leaves", str(A)),
     )
     assert lines == [
@@ -108,6 +109,7 @@ def test_the_records_are_aligned_and_oldest_first() -> None:
         "  1h02m ago                         mentioned            from 127.0.0.1:5003",
         "  1h02m ago                         admitted             state 2 of 1630277476, from 127.0.0.1:5003",
         "  10m00s ago to 2m05s ago, 3 times  pull failed          timeout (round)",
+        "  9s ago, 2 times                   hint disproved",
         "  5s ago                            said that it leaves  from itself",
     ]
 

@@ -204,3 +204,9 @@ def test_without_a_history_nothing_is_kept() -> None:
     told = Provenance(0, 100)
     told.record([hint(1), ev.CandidateHeard(A, str(C))], WALL)
     assert (len(told), told.of(A)) == (0, [])
+
+
+def test_what_is_not_trusted_says_whether_it_is_in_replies() -> None:
+    told = stories()
+    told.record([ev.PeerDistrusted(A, 600.0), ev.PeerDistrusted(A, 600.0, in_reply=True)], WALL)
+    assert details(told) == ["for 600 s", "in replies, for 600 s"]

@@ -117,7 +117,7 @@ def test_without_an_option_it_counts_and_judges(console: FakeConsole) -> None:
         f"{PEER}: 3 lines, 57 bytes in 1.25 ms, ended by an empty line, so it speaks the reply layer",
         "  known      1  an entry held here to the letter",
         "  not_ascii  1  a byte outside printable ASCII",
-        "  ok         1  a good entry, other than what is held here",
+        "  ok         1  well-formed, but not what is held here: news, or a lie",
         "of itself it says: state 1, since 1630281124",
     )
 

@@ -156,6 +156,7 @@ def test_toolbar() -> None:
         (events.SuspicionHeard(A, B), None),
         (events.ReplyRefused("10.0.0.2", "no_from", 7), None),
         (events.PeerDistrusted(B, 600), "[::1]:5002 is distrusted for 10m00s"),
+        (events.PeerDistrusted(B, 600, in_reply=True), "[::1]:5002 is distrusted in its replies for 10m00s"),
         (events.OwnStateSet(1, 2, 3), None),
         (events.MemberSuspected(A, 1), None),
         (events.MemberBlocked(A), None),

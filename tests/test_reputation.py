@@ -254,7 +254,8 @@ def test_false_hints_in_replies_cost_no_strike_and_do_not_silence_the_peers_tabl
     teller, *truths = world.admit(D, A, B, C, nth(1))
     outs = [lie_in_a_reply(world, D, truth) for truth in truths[:3]]
     assert all(of_kind(out, ev.HintDisproved) for out in outs)
-    assert [of_kind(out, ev.PeerDistrusted) for out in outs] == [[], [], [ev.PeerDistrusted(D, 600.0)]]
+    told = [of_kind(out, ev.PeerDistrusted) for out in outs]
+    assert told == [[], [], [ev.PeerDistrusted(D, 600.0, in_reply=True)]]
     assert not any(of_kind(out, ev.StrikeGiven, ev.MemberBlacklisted) for out in outs)
     news = truths[3]._replace(timestamp=truths[3].timestamp + 9)
     out = world.called(D, news)

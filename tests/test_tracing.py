@@ -54,7 +54,7 @@ def _told(event: ev.Event, about: Address = PEER) -> str:
         ),
         (
             ev.HintHeard(OTHER, str(PEER), 1_630_281_124, 7),
-            f"hint heard | member {OTHER}, it said so, of 1630281124, state 7",
+            f"hint heard | about {OTHER}, it said so, of 1630281124, state 7",
         ),
         (ev.SuspicionHeard(PEER, OTHER), f"suspicion heard | from {OTHER}"),
         (

@@ -14,7 +14,7 @@ from gossip.core.address import Address
 from gossip.core.views import ConvergenceView
 from gossip.shell import picture
 from gossip.shell.picture import Picture, Row, Spread
-from gossip.shell.watch_view import FILTER_MAX, SORTS, Page, View, frame, shown_rows
+from gossip.shell.watch_view import FILTER_MAX, HELP, SORTS, Page, View, frame, shown_rows
 from tests.fake_console import BAD, OWN, PEER, FakeConsole
 
 LONG = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535"
@@ -282,3 +282,7 @@ def test_a_picture_has_all_of_a_node_and_goes_through_json() -> None:
         Spread("10.0.0.9:1", 4, 17, 2.0, 1, 2, None),
     )
     assert msgspec.json.decode(msgspec.json.encode(taken), type=Picture) == taken
+
+
+def test_the_page_of_keys_fits_80_columns() -> None:
+    assert max(map(len, HELP)) < 80

@@ -146,7 +146,8 @@ class Beliefs:
             reputation = self.reply_reputation if claim.in_reply else self.reputation
             if reputation.disprove(claim.source, word.address, now.mono):
                 self.attention.drop(claim.source, in_reply=claim.in_reply)
-                events.append(ev.PeerDistrusted(claim.source, self._settings.attention.distrust_s))
+                distrust_s = self._settings.attention.distrust_s
+                events.append(ev.PeerDistrusted(claim.source, distrust_s, claim.in_reply))
                 if not claim.in_reply:
                     events += self.strike(claim.source, "false_hints", now)
         return events

@@ -218,11 +218,12 @@ class StrikeGiven(Event):
 
 @dataclass(frozen=True, slots=True)
 class PeerDistrusted(Event):
-    """A peer's hints are ignored for `for_s` seconds."""
+    """A peer's hints, those of its tables or those `in_reply`, are ignored for `for_s` seconds."""
 
     level: ClassVar[Level] = "warning"
     peer: Address
     for_s: float
+    in_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,8 @@ def _tell_of_standing(event: ev.Event) -> Iterator[_Fact]:
     match event:
         case ev.StrikeGiven(peer, reason, strikes):
             yield peer, "strike given", "", f"{reason}, strike {strikes}"
-        case ev.PeerDistrusted(peer, for_s):
-            yield peer, "hints not trusted", "", f"for {for_s:g} s"
+        case ev.PeerDistrusted(peer, for_s, in_reply):
+            yield peer, "hints not trusted", "", f"{'in replies, ' if in_reply else ''}for {for_s:g} s"
         case ev.SuspicionHeard(member, source):
             yield member, "suspected by", str(source), ""
         case ev.LeavingHeard(member):

@@ -51,6 +51,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "failures": "how many of this node's pulls from it failed in a row",
         "for_s": "for how long",
         "greenlet": "which part of the program",
+        "in_reply": "whether it is about what it replies, and not its tables",
         "leaving": "whether it said that it is shutting down",
         "lines": "how many lines were read",
         "listen": "where it listens",

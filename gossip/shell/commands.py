@@ -51,7 +51,7 @@ __all__ = [
 
 _OF_SETTINGS = tuple(f"{section.name}." for section in fields(Settings))
 
-_SHORT = "in one character, as the seed has them"
+_SHORT = "short ones, as Pygossip has them"
 _MORE = "help COMMAND tells what its options mean, with an example; Tab completes"
 
 

@@ -17,7 +17,7 @@ from gossip.shell.registry import JSON, Option, Result, address, command
 SHOWN_MAX = 200  # lines, unless all are asked for
 _LINE_BYTES_MAX = 128  # of a line that are shown; a good one has 64 at most
 _MEANINGS: dict[str, str] = {
-    OK: "a good entry, other than what is held here",
+    OK: "well-formed, but not what is held here: news, or a lie",
     KNOWN: "an entry held here to the letter",
     DIRECTIVE: "for the reply layer, no entry",
     UNFINISHED: "the table was cut here: not judged",

@@ -15,7 +15,7 @@ from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView
 
 _TEXT_MAX = 200  # a reason or a source: more than this is nothing a user reads
 _TYPED_MAX = 40  # what was typed, shown back in an error
-_SETTING_HEADER = ("setting", "value", "default", "")
+_SETTING_HEADER = ("setting", "value", "default", "needs")  # a row of all defaults fits 80 columns
 _MEMBER_HEADER = ("address", "state", "age", "last contact", "round-trip", "learned from", "health")
 _BLACKLIST_HEADER = ("address", "reason", "since", "next retry", "retries")
 
@@ -162,9 +162,10 @@ def _held_against(member: MemberView) -> str:
 
 
 def _story_row(told: Story, record: Record) -> tuple[str, ...]:
-    when = _ago(told.wall - record.first)
+    began, ended = _ago(told.wall - record.first), _ago(told.wall - record.last)
+    when = began if began == ended else f"{began} to {ended}"
     if record.count > 1:
-        when = f"{when} to {_ago(told.wall - record.last)}, {record.count} times"
+        when = f"{when}, {record.count} times"
     source = "from itself" if record.source == str(told.address) else f"from {shown(record.source)}"
     detail = shown(record.detail) if record.detail else ""
     return (when, record.what, ", ".join(part for part in (detail, source if record.source else "") if part))
@@ -215,7 +216,7 @@ def setting_table(views: Iterable[SettingView]) -> list[str]:
 
 def _setting_row(view: SettingView) -> tuple[str, ...]:
     default = setting_text(view.default) if view.value != view.default else ""
-    restart = "needs a restart" if view.needs_restart else ""
+    restart = "restart" if view.needs_restart else ""
     return (view.key, shown(setting_text(view.value)), shown(default), restart)
 
 
@@ -276,6 +277,7 @@ def news(event: events.Event) -> str | None:
         case events.SettingChanged():
             return difference(Difference(event.setting, event.previous, event.value))
         case events.PeerDistrusted():
-            return f"{event.peer} is distrusted for {duration(event.for_s)}"
+            where = " in its replies" if event.in_reply else ""
+            return f"{event.peer} is distrusted{where} for {duration(event.for_s)}"
         case _:
             return None

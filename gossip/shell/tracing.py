@@ -23,6 +23,7 @@ _TOLD: Mapping[str, Callable[[object], str]] = {
     "end": lambda value: f"ended by {str(value).replace('_', ' ')}",
     "failures": lambda value: f"failures in a row: {value}",
     "lines": lambda value: f"{value} lines",
+    "member": lambda value: f"about {value}",
     "previous": lambda value: f"before {value}",
     "purpose": lambda value: f"for {value}",
     "reason": str,

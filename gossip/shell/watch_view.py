@@ -24,7 +24,7 @@ HELP = (
     "arrows, PgUp, PgDn, Home, End  choose a row",
     "s        sort by the next of address, state, age, contact, round-trip, failures",
     "r        reverse the order; what is not known stays last",
-    "/        filter: part of an address, or =7 for a state; Enter keeps it, Esc clears it",
+    "/        filter: part of an address, or =7 for a state; Enter keeps, Esc clears",
     "Enter    tell the story of the chosen member, as explain does",
     "b        show the blacklisted only, or all again",
     "q        leave, as Esc, Ctrl-C and Ctrl-D do",

@@ -13,4 +13,4 @@ def _answer(scene: Scene) -> Iterator[Step]:
     yield SENTENCE + b"\n"
 
 
-GARBAGE = Attack("answer with the seed's sentence, which is no table", _answer)
+GARBAGE = Attack("answer with Pygossip's sentence, which is no table", _answer)
