@@ -18,9 +18,10 @@ MODULE_LINES_MAX, FUNCTION_LINES_MAX = 300, 70
 MAY_IMPORT = {
     "gossip.core": {"gossip.core"},
     "gossip.config": {"gossip.config", "gossip.core"},
-    "gossip.net": {"gossip.core", "gossip.net"},
+    "gossip.lookups": set(),
+    "gossip.net": {"gossip.core", "gossip.lookups", "gossip.net"},
     "gossip.log": {"gossip.core", "gossip.log"},
-    "gossip.ship": {"gossip.config", "gossip.core", "gossip.log", "gossip.ship"},
+    "gossip.ship": {"gossip.config", "gossip.core", "gossip.log", "gossip.lookups", "gossip.ship"},
     "gossip.shell": {"gossip.core", "gossip.shell"},
     "gossip.marked": {"gossip.core"},
     "gossip.sim": {"gossip.arguments", "gossip.config", "gossip.core", "gossip.sim", "gossip.marked"},

@@ -6,16 +6,18 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import gevent
-from gevent import Greenlet, socket, ssl
+from gevent import socket, ssl
 
 from gossip.config.sinks import Sink
+from gossip.lookups import LookUps
 
 _READ_BYTES: Final = 65_536
 _READS_MAX: Final = 16
-_lookups: dict[tuple[str, int, int], Greenlet] = {}  # one for each sink at most
+_look_ups: Final = LookUps()
 
 
 class Unsent(OSError):
@@ -43,26 +45,9 @@ def connect(sink: Sink) -> Any:
 
 
 def addresses(sink: Sink, kind: int) -> list[Any]:
-    """Look a sink's name up, as `getaddrinfo` does; raises OSError.
-
-    A look-up outlives the caller's deadline and is then waited for again, not begun again: each one that
-    hangs holds a thread of the hub's pool, which snapshots and other names need, too.
-    """
-    key = (sink.host, sink.port, kind)
-    looking = _lookups.get(key)
-    if looking is None or looking.ready():
-        looking = _lookups[key] = gevent.spawn(_look_up, *key)
-    found = looking.get()
-    if isinstance(found, OSError):
-        raise found
-    return found  # type: ignore[no-any-return]
-
-
-def _look_up(host: str, port: int, kind: int) -> list[Any] | OSError:
-    try:
-        return list(socket.getaddrinfo(host, port, type=kind))
-    except OSError as error:  # as a value, for whoever waits
-        return error
+    """Look a sink's name up, as `getaddrinfo` does; raises OSError."""
+    look_up = partial(socket.getaddrinfo, sink.host, sink.port, type=kind)
+    return list(_look_ups.result((sink.host, sink.port, kind), look_up))
 
 
 def _first_open(found: list[Any]) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 
-import gevent
 from cryptography import x509
-from gevent import Greenlet, Timeout
+from gevent import Timeout
 
 from gossip.core.address import AddressError
+from gossip.lookups import LookUps
 from gossip.net.names import resolve
 from gossip.net.tls.certificates import names_in
 
@@ -19,15 +20,11 @@ _KEPT_MAX = 4096
 
 
 class Names:
-    """Looks up the DNS names in certificates, and keeps what was found for a minute, nothing for a second.
-
-    A look-up outlives its deadline and is then waited for again, not begun again: each one that hangs holds a
-    thread of the hub's pool, which snapshots and other names need, too.
-    """
+    """Looks up the DNS names in certificates, and keeps what was found for a minute, nothing for a second."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[float, frozenset[str]]] = {}
-        self._looking: dict[str, Greenlet] = {}
+        self._look_ups = LookUps()
 
     def hosts_of(self, cert: x509.Certificate, deadline: float) -> frozenset[str]:
         """Return the IPs that a valid certificate is for, as far as they are known by then."""
@@ -46,19 +43,13 @@ class Names:
         hosts: frozenset[str] = frozenset()
         if deadline <= now:
             return hosts
-        if name not in self._looking:
-            self._looking[name] = gevent.spawn(self._ask, name)
-        looking = self._looking[name]
         with Timeout(deadline - now, False):
-            return looking.get()  # type: ignore[no-any-return]
+            return self._look_ups.result(name, partial(self._ask, name))  # type: ignore[no-any-return]
         self._keep(name, hosts)
         return hosts
 
     def _ask(self, name: str) -> frozenset[str]:
-        try:
-            hosts = _hosts(name)
-        finally:
-            del self._looking[name]
+        hosts = _hosts(name)
         self._keep(name, hosts)
         return hosts
 
