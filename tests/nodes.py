@@ -28,8 +28,10 @@ from gossip.core.wire import Failure, Pulled
 from gossip.daemon import Daemon
 from gossip.log import facts
 from gossip.log.events import EventLog
-from gossip.net.listener import Answer, Listener, listening_socket
+from gossip.net.listener import Answer, listening_socket
 from gossip.net.puller import pull
+from gossip.net.tls.tls import Tls
+from gossip.secure import listener_for
 
 QUICK = ListenerSettings(answer_timeout_s=0.5)
 PATIENT_REPLY = ReplySettings(reply_timeout_s=30)  # who ends within a test was made to
@@ -149,19 +151,19 @@ def served(
     host: str = "127.0.0.1",
     *,
     reply: ReplySettings = PATIENT_REPLY,
-    replies: list[tuple[str, Pulled]] | None = None,
+    replies: list[Any] | None = None,
     crashes: list[Greenlet] | None = None,
+    tls: Tls | None = None,
 ) -> Iterator[Address]:
-    """Run a listener that puts what callers say into `replies`.
+    """Run a listener, one of TLS if so wanted, that puts what callers say into `replies`.
 
     Fail when a caller's greenlet dies of a bug, unless `crashes` collects these.
     """
     heard = replies if replies is not None else []
     found = crashes if crashes is not None else []
     sock = listening_socket(host, 0, settings.backlog)
-    listener = Listener(
-        sock, settings, reply, answer, lambda *said: heard.append(said), found.append, pytest.fail
-    )
+    calls = (lambda *said: heard.append(said), found.append, pytest.fail)
+    listener = listener_for(tls)(sock, settings, reply, answer, *calls)
     listener.start()
     try:
         yield Address(host, listener.server_port)
@@ -173,7 +175,11 @@ def served(
 
 
 def pull_once(
-    peer: Address, limits: PullSettings, source: str | None, reply: bytes | None = None
+    peer: Address,
+    limits: PullSettings,
+    source: str | None,
+    reply: bytes | None = None,
+    tls: Tls | None = None,
 ) -> Pulled | Failure:
     """Pull, answer with `reply` and return the result, which is to be given exactly once."""
     results: list[Pulled | Failure] = []
@@ -182,6 +188,6 @@ def pull_once(
         results.append(result)
         return reply
 
-    pull(peer, limits, source, take)
+    pull(peer, limits, source, take, tls)
     (result,) = results
     return result

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -12,8 +12,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import gevent
-import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -22,14 +20,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from gossip.core.address import Address
 from gossip.core.events import Event
-from gossip.core.settings import ListenerSettings, PullSettings, ReplySettings, TlsSettings
+from gossip.core.settings import ListenerSettings, PullSettings, TlsSettings
 from gossip.core.tls_events import TlsRefused
 from gossip.core.wire import Failure, Pulled
-from gossip.net.listener import Answer, listening_socket
-from gossip.net.puller import pull
-from gossip.net.tls.listener import TlsListener
+from gossip.net.listener import Answer
 from gossip.net.tls.tls import Tls
-from tests.nodes import PATIENT_REPLY, QUICK
+from tests.nodes import pull_once, served
 
 HOST = "127.0.0.1"
 NOW = datetime.now(UTC)
@@ -104,41 +100,14 @@ class Party:
         return [event for event in self.told if isinstance(event, TlsRefused)]
 
     def pull(self, peer: Address, reply: bytes | None = None) -> Pulled | Failure:
-        """Pull, answer with `reply` and return the result, which is to be given exactly once."""
-        results: list[Pulled | Failure] = []
-
-        def take(result: Pulled | Failure) -> bytes | None:
-            results.append(result)
-            return reply
-
-        pull(peer, LIMITS, None, take, self.tls)
-        (result,) = results
-        return result
+        return pull_once(peer, LIMITS, None, reply, self.tls)
 
 
-@contextmanager
 def serving(
-    party: Party,
-    answer: Callable[[str], Answer],
-    settings: ListenerSettings = QUICK,
-    *,
-    reply: ReplySettings = PATIENT_REPLY,
-    replies: list[Any] | None = None,
-) -> Iterator[Address]:
-    """Run a listener; a caller's greenlet that dies of a bug fails the test."""
-    crashes: list[object] = []
-    heard: list[Any] = replies if replies is not None else []
-    sock = listening_socket(HOST, 0, settings.backlog)
-    calls = (lambda *said: heard.append(said), crashes.append, pytest.fail)
-    listener = TlsListener(party.tls, sock, settings, reply, answer, *calls)
-    listener.start()
-    try:
-        yield Address(HOST, listener.server_port)
-    finally:
-        gevent.sleep(0)  # whoever was accepted just now begins
-        listener.stop()
-        listener.close_callers()
-    assert not crashes
+    party: Party, answer: Callable[[str], Answer], *settings: ListenerSettings, **others: Any
+) -> AbstractContextManager[Address]:
+    """Run a listener of a party's, as `served` does."""
+    return served(answer, *settings, tls=party.tls, **others)
 
 
 def reissue(settings: TlsSettings, old: bytes, new: bytes) -> None:
