@@ -13,6 +13,7 @@ from pathlib import Path
 from gossip.config import ConfigError, advertised
 from gossip.config.sinks import needs_spool, parse_sink
 from gossip.config.text import shown
+from gossip.core.address import Address
 from gossip.core.events import Event
 from gossip.core.settings import Settings, differences
 from gossip.core.text import setting_text
@@ -32,10 +33,10 @@ def check(settings: Settings) -> list[str]:
             why = (isinstance(error, OSError) and error.strerror) or error
             raise ConfigError(f"{name} = {shown(text)}: cannot be used ({why})") from None
     given = [f"{each.setting} = {setting_text(each.value)}" for each in differences(Settings(), settings)]
-    return [f"OK: a node known as {own}", *given, *_notes(settings, told)]
+    return [f"OK: a node known as {own}", *given, *_notes(settings, own, told)]
 
 
-def _notes(settings: Settings, told: list[Event]) -> Iterator[str]:
+def _notes(settings: Settings, own: Address, told: list[Event]) -> Iterator[str]:
     node = settings.node
     for event in told:
         match event:
@@ -43,7 +44,7 @@ def _notes(settings: Settings, told: list[Event]) -> Iterator[str]:
                 yield f"note: the certificate of {subject}, issued by {issuer}, is good until {until}"
             case TlsCertificateExpiring(days_left=days):
                 yield f"note: that certificate is good for {days:g} more days"
-    if settings.tls.mode != "require" and not advertised(settings).is_loopback:
+    if settings.tls.mode != "require" and not own.is_loopback:
         why = f"tls.mode is {settings.tls.mode}"
         yield f"note: {why}: whoever reaches this node can read its table and be a member"
     if not node.data_dir:

@@ -10,7 +10,7 @@ from cryptography import x509
 from gossip.core.text import printable
 from gossip.net.tls.problem import TlsProblem, TlsReason
 
-_TEXT_MAX = 120
+TEXT_MAX = 120  # of a text that others chose
 _NAMES_SHOWN = 4
 _NOTHING = "no IP and no name (wildcards and the CN do not count)"
 # What a stranger's certificate may make the parser raise.
@@ -66,7 +66,7 @@ def names_in(cert: x509.Certificate) -> tuple[frozenset[str], tuple[str, ...]]:
 def wrong_name(cert: x509.Certificate, host: str) -> TlsProblem:
     """Return the refusal of a certificate that is not for an IP."""
     ips, dns = names_in(cert)
-    names = [printable(name, _TEXT_MAX) for name in (*sorted(ips), *dns)]
+    names = [printable(name, TEXT_MAX) for name in (*sorted(ips), *dns)]
     shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
     detail = f"the certificate of {subject_of(cert)} is for {shown or _NOTHING}, not for {host}"
     return TlsProblem(TlsReason.WRONG_NAME, detail)
@@ -115,7 +115,7 @@ def _invalid(number: int, cert: x509.Certificate, depth: int, cas: Sequence[x509
 
 def _name(name: x509.Name) -> str:
     try:
-        return printable(name.rfc4514_string(), _TEXT_MAX) or "(no name)"
+        return printable(name.rfc4514_string(), TEXT_MAX) or "(no name)"
     except UNREADABLE:
         return "(unreadable)"
 

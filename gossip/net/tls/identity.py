@@ -15,7 +15,7 @@ from OpenSSL import SSL, crypto
 
 from gossip.core.settings import TlsSettings
 from gossip.core.text import printable
-from gossip.net.tls.certificates import invalid, subject_of
+from gossip.net.tls.certificates import TEXT_MAX, invalid, subject_of
 from gossip.net.tls.problem import TlsProblem
 
 _FILE_BYTES_MAX = 1024 * 1024
@@ -53,7 +53,7 @@ def load(settings: TlsSettings) -> Identity:
     try:
         is_pair = key.public_key() == chain[0].public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        unfit = f"its key cannot be used ({printable(str(error), 120)})"
+        unfit = f"its key cannot be used ({printable(str(error), TEXT_MAX)})"
         raise TlsFileError(f"{where}: {unfit}; expected one on P-256, or RSA") from None
     if not is_pair:
         pair = f'{_where("tls.key", settings.key)}: is not the key of tls.cert = "{_shown(settings.cert)}"'
@@ -77,7 +77,9 @@ def load(settings: TlsSettings) -> Identity:
 def reason_of(error: SSL.Error | crypto.Error) -> str:
     """Return OpenSSL's own words."""
     errors = error.args[0] if error.args else ()
-    return printable(str(errors[-1][-1]), 120) if isinstance(errors, list) and errors else "no reason given"
+    if not isinstance(errors, list) or not errors:
+        return "no reason given"
+    return printable(str(errors[-1][-1]), TEXT_MAX)
 
 
 def _context(
@@ -170,4 +172,4 @@ def _where(name: str, path: str) -> str:
 
 
 def _shown(path: str) -> str:
-    return printable(path, 120)
+    return printable(path, TEXT_MAX)

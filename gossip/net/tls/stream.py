@@ -16,7 +16,7 @@ from gevent import socket
 from OpenSSL import SSL
 
 from gossip.core.text import printable
-from gossip.net.tls.certificates import UNREADABLE, invalid, issuer_of, subject_of, until
+from gossip.net.tls.certificates import TEXT_MAX, UNREADABLE, invalid, issuer_of, subject_of, until
 from gossip.net.tls.identity import Identity, Noted, reason_of
 from gossip.net.tls.problem import PlainPeer, TlsProblem, TlsReason
 
@@ -28,6 +28,8 @@ _RECORDS = (0x15, 0x16)  # an alert, a handshake: how a TLS peer may begin
 
 class TlsStream:
     """One side of a connection; TlsProblem where TLS cannot be spoken, other OSErrors as of a socket."""
+
+    certificate: x509.Certificate  # once the handshake is over: the other side's, found valid
 
     def __init__(self, sock: socket.socket, identity: Identity, *, is_server: bool) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -46,11 +48,15 @@ class TlsStream:
         self._until = monotonic() + timeout_s
 
     def handshake(self) -> None:
-        """Agree on keys, and check certificates; a client's may be refused after this still."""
+        """Agree on keys, and check certificates; a client's may be refused after this still.
+
+        Afterwards the other side's is `certificate`; TlsProblem where it cannot be read.
+        """
         while True:
             try:
                 self._tls.do_handshake()
                 self._flush()
+                self.certificate = self._peer_certificate()
                 return
             except SSL.WantReadError:
                 self._flush()
@@ -61,16 +67,6 @@ class TlsStream:
                 raise TlsProblem(TlsReason.HANDSHAKE, "it ended the connection during the handshake")
             if self._received > _HANDSHAKE_BYTES_MAX:
                 raise TlsProblem(TlsReason.HANDSHAKE, f"over {_HANDSHAKE_BYTES_MAX} bytes of handshake")
-
-    def certificate(self) -> x509.Certificate:
-        """Return the other side's, which was found valid; raise TlsProblem where it cannot be read."""
-        try:
-            cert = self._tls.get_peer_certificate(as_cryptography=True)
-        except UNREADABLE as error:  # OpenSSL takes more than the parser does
-            why = f"its certificate cannot be read: {printable(str(error), 120)}"
-            raise TlsProblem(TlsReason.BAD_CERTIFICATE, why) from None
-        assert cert is not None  # or the handshake had failed
-        return cert
 
     def recv(self, size: int) -> bytes:
         """Return what came, b"" after the other side's end; ConnectionResetError where it was cut off."""
@@ -110,6 +106,15 @@ class TlsStream:
         self._sock.shutdown(how)
         if not self._is_server:
             drain(self._sock)
+
+    def _peer_certificate(self) -> x509.Certificate:
+        try:
+            cert = self._tls.get_peer_certificate(as_cryptography=True)
+        except UNREADABLE as error:  # OpenSSL takes more than the parser does
+            why = f"its certificate cannot be read: {printable(str(error), TEXT_MAX)}"
+            raise TlsProblem(TlsReason.BAD_CERTIFICATE, why) from None
+        assert cert is not None  # or the handshake had failed
+        return cert
 
     def _begun(self) -> bytes:
         """Return how a peer answered the ClientHello, if that was by TLS."""

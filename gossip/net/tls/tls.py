@@ -89,7 +89,7 @@ class Tls:
         until = min(deadline, monotonic() + self.settings.handshake_timeout_s)
         stream.settimeout(until - monotonic())
         stream.handshake()
-        cert = stream.certificate()
+        cert = stream.certificate
         if not self._names.is_for(cert, peer.host, until):
             raise wrong_name(cert, peer.host)
         return stream
@@ -102,7 +102,6 @@ class Tls:
         stream.settimeout(deadline - monotonic())
         try:
             stream.handshake()
-            stream.certificate()  # one that cannot be read is refused here
         except TimeoutError:
             late = f"the handshake was not over after {self.settings.handshake_timeout_s:g} s"
             raise TlsProblem(TlsReason.HANDSHAKE, late) from None
@@ -115,7 +114,7 @@ class Tls:
 
     def hosts_of(self, stream: TlsStream, deadline: float) -> frozenset[str]:
         """Return the IPs that a caller may speak for."""
-        return self._names.hosts_of(stream.certificate(), deadline)
+        return self._names.hosts_of(stream.certificate, deadline)
 
     def refuse(self, caller: str, problem: TlsProblem) -> None:
         """Tell the log of a caller (its IP) that was sent away, unless it was told lately."""
