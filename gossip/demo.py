@@ -16,6 +16,7 @@ from gossip.core.address import Address, AddressError
 from gossip.core.adversary import refusal
 from gossip.core.attacks import STRATEGIES
 from gossip.core.settings import Settings
+from gossip.core.text import count
 from gossip.daemon import Daemon
 from gossip.log.events import EventLog
 from gossip.witness import Witness
@@ -56,7 +57,7 @@ def run(settings: Settings, reread: Reread, nodes: int, liars: int, change_every
 
     def banner(first: Daemon, own: Settings) -> Sequence[str]:
         return [
-            f"{'1 node' if nodes == 1 else f'{nodes} nodes'} from {everyone[0].node.listen} to "
+            f"{count(nodes, 'node', 'nodes')} from {everyone[0].node.listen} to "
             f"{everyone[-1].node.listen}; this is the shell of {first.address}.",
             *(_names_of_liars(everyone[-liars:]) if liars else []),
             *([f"every {change_every_s:g} s one of the others changes its state"] if change_every_s else []),

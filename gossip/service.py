@@ -18,6 +18,7 @@ import gevent
 from gevent import Greenlet, socket
 
 from gossip.core.settings import Settings
+from gossip.core.text import count
 from gossip.daemon import Daemon
 from gossip.health import BEAT_S, Health
 from gossip.log.events import NodeLog
@@ -106,8 +107,8 @@ class Service:
         """Return the status line, where it is another than was told last."""
         status = self._node.status()
         why = self._health.problem() or self._health.obstacle()
-        members = f"{status.members} member{'s' * (status.members != 1)}, {status.blacklisted} blacklisted"
-        line = f"{members}; {f'not ready: {why}' if why else 'ready'}"
+        members = count(status.members, "member", "members")
+        line = f"{members}, {status.blacklisted} blacklisted; {f'not ready: {why}' if why else 'ready'}"
         if line == self._told:
             return []
         self._told = line

@@ -1,4 +1,4 @@
-"""Text from users and strangers, made fit to show."""
+"""Text made fit to show, what users and strangers wrote first of all."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def setting_text(value: object) -> str:
 def snake_case(name: str) -> str:
     """Write a class's name as the log does an event's: `PullFailed` is `pull_failed`."""
     return _WORD_START.sub("_", name).lower()
+
+
+def count(number: int, singular: str, plural: str) -> str:
+    """Write a number with its noun."""
+    return f"{number} {singular if number == 1 else plural}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from gossip.core.text import count
 from gossip.core.views import BlacklistView, MemberView
 from gossip.shell import render
 from gossip.shell.console import Console
@@ -68,7 +69,7 @@ def _member(member: MemberView) -> Candidate:
     if member.is_own:
         return Candidate(text, f"this node, {state}")
     if member.failures:
-        failed = render.count(member.failures, "failed pull", "failed pulls")
+        failed = count(member.failures, "failed pull", "failed pulls")
         return Candidate(text, f"suspect, {state}, {failed}")
     if member.strikes or member.distrusted_s is not None:
         return Candidate(text, f"member, {state}, {render.standing(member.strikes, member.distrusted_s)}")

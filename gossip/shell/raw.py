@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gossip.core.inspection import DIRECTIVE, KNOWN, OK, UNFINISHED, Inspection, Verdict
+from gossip.core.text import count
 from gossip.core.views import Reading
 from gossip.core.wire import End, Reason, escape
 from gossip.shell import complete, data, render
@@ -86,13 +87,13 @@ def _pull(
 
 
 def _failure(reading: Reading) -> str:
-    why, size = render.shown(reading.failure or ""), render.count(reading.bytes, "byte", "bytes")
+    why, size = render.shown(reading.failure or ""), count(reading.bytes, "byte", "bytes")
     return f"{why}, after {size} and no whole line, in {reading.duration_ms} ms"
 
 
 def _head(reading: Reading) -> str:
-    lines = render.count(len(reading.inspection.verdicts) if reading.inspection else 0, "line", "lines")
-    size = render.count(reading.bytes, "byte", "bytes")
+    lines = count(len(reading.inspection.verdicts) if reading.inspection else 0, "line", "lines")
+    size = count(reading.bytes, "byte", "bytes")
     return f"{reading.address}: {lines}, {size} in {reading.duration_ms} ms, ended by {_ENDS[reading.end]}"
 
 

@@ -10,7 +10,7 @@ from gossip.core.address import Address
 from gossip.core.entry import Entry
 from gossip.core.provenance import Record
 from gossip.core.settings import Difference
-from gossip.core.text import printable, setting_text
+from gossip.core.text import count, printable, setting_text
 from gossip.core.views import BlacklistView, JoinReport, MemberView, SettingView, Status, Story
 
 _TEXT_MAX = 200  # a reason or a source: more than this is nothing a user reads
@@ -54,11 +54,6 @@ def round_trip(seconds: float | None) -> str:
     if seconds < 0.9995:
         return f"{1000 * seconds:.0f}ms" if seconds >= 0.001 else "<1ms"
     return f"{seconds:.1f}s"
-
-
-def count(number: int, singular: str, plural: str) -> str:
-    """Render a number with its noun."""
-    return f"{number} {singular if number == 1 else plural}"
 
 
 def state_line(address: Address, state: int) -> str:

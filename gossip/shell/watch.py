@@ -24,7 +24,7 @@ from prompt_toolkit.layout import Layout, UIContent, UIControl, Window
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 
-from gossip.shell import render
+from gossip.core.text import count
 from gossip.shell.picture import Picture
 from gossip.shell.shells import Shell
 from gossip.shell.watch_view import HELP, Page, View, frame
@@ -83,7 +83,7 @@ class Watch:
     def run(self) -> Sequence[str]:
         """Show it until it ends; return what the prompt is to say of the news shown meanwhile."""
         asyncio.run(self._run())
-        return [f"({render.count(self._told, 'line', 'lines')} of news shown by watch)"] if self._told else []
+        return [f"({count(self._told, 'line', 'lines')} of news shown by watch)"] if self._told else []
 
     def tell(self, line: str) -> None:
         """Add a line of news, to be shown within a second; callable from any greenlet."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gossip.core.text import printable
+from gossip.core.text import count, printable
 from gossip.shell import render
 from gossip.shell.picture import Picture, Row, Spread
 
@@ -177,7 +177,7 @@ def _page(page: Page, width: int, height: int) -> list[Line]:
 def _title(picture: Picture, view: View, width: int) -> Line:
     parts = [
         f"{picture.address} --> {picture.state}",
-        render.count(picture.members, "member", "members"),
+        count(picture.members, "member", "members"),
         f"{picture.blacklisted} blacklisted",
         "honest" if picture.strategy is None else f"ADVERSARIAL: {picture.strategy}",
         f"trust {picture.trust}",
